@@ -1,0 +1,46 @@
+/**
+ * Every code a {@link CibaError} can carry, with what it means.
+ *
+ * - `invalid_option` an option of `createCiba` or of `configure` is wrong; the message names it
+ * - `not_attached` something was asked of the plugin before `ciba.router(provider)` tied it to a provider
+ * - `not_found` no request has this handle, or it is past its retention
+ * - `forbidden` somebody other than the hinted account tried to decide
+ * - `already_decided` the request has an outcome; {@link CibaError.outcome} says which
+ * - `expired` the request ended before the decision came
+ * - `acr_not_met` the approval's `acr` is not one that the client insists on
+ * - `invalid_decision` the decision itself is malformed
+ * - `pending_limit` the account has as many pending requests as the server allows
+ * - `store_unavailable` the store did not answer in time; nothing was approved, issued or forgotten
+ */
+export type CibaErrorCode =
+  | 'invalid_option'
+  | 'not_attached'
+  | 'not_found'
+  | 'forbidden'
+  | 'already_decided'
+  | 'expired'
+  | 'acr_not_met'
+  | 'invalid_decision'
+  | 'pending_limit'
+  | 'store_unavailable';
+
+/** How a request ended, as a later decision is told. */
+export type Outcome = 'approved' | 'denied' | 'cancelled' | 'expired';
+
+/**
+ * The one error class of the plugin. `switch (error.code)` tells the cases apart.
+ *
+ * `message` is fit for a person or a client to read; what only a log may hold is in `cause`.
+ */
+export class CibaError extends Error {
+  override readonly name = 'CibaError';
+  readonly code: CibaErrorCode;
+  /** With `already_decided` and `expired`: the outcome that stands. */
+  readonly outcome: Outcome | undefined;
+
+  constructor(code: CibaErrorCode, message: string, details: { outcome?: Outcome; cause?: unknown } = {}) {
+    super(message, details.cause === undefined ? undefined : { cause: details.cause });
+    this.code = code;
+    this.outcome = details.outcome;
+  }
+}

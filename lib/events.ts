@@ -1,0 +1,85 @@
+import { EventEmitter } from 'node:events';
+import type { Outcome } from './errors.js';
+
+/** What every event about a request says of it. The `auth_req_id` is a bearer secret and is never among it. */
+export interface RequestEvent {
+  /** The request's handle. */
+  readonly handle: string;
+  /** The client that asked. */
+  readonly clientId: string;
+}
+
+/**
+ * The events of a {@link Ciba}, by name. Each is emitted after the store has accepted what it tells
+ * (DESIGN: committed before told).
+ */
+export interface CibaEvents {
+  /** A request was accepted and is pending; `expiresIn` is in seconds, `requestedExpiry` is what the client asked for. */
+  'request.accepted': RequestEvent & {
+    readonly accountId: string;
+    readonly expiresIn: number;
+    readonly requestedExpiry: number | undefined;
+  };
+  /** The backchannel authentication endpoint refused a request; nothing was stored. */
+  'request.refused': { readonly clientId: string | undefined; readonly error: string };
+  /** The person agreed. `acrMet` says whether the `acr` given is one that the client asked for (true where it asked for none). */
+  'request.approved': RequestEvent & {
+    readonly accountId: string;
+    readonly acr: string | undefined;
+    readonly acrMet: boolean;
+  };
+  /** The person, or the server for them, refused. */
+  'request.denied': RequestEvent & { readonly accountId: string; readonly error: string };
+  /** The request was withdrawn before a decision. */
+  'request.cancelled': RequestEvent & { readonly accountId: string };
+  /** A decision came too late, from somebody else, or for a request that had an outcome. */
+  'decision.refused': {
+    readonly handle: string;
+    readonly reason: string;
+    readonly outcome: Outcome | undefined;
+  };
+  /** A poll was answered `authorization_pending` or, where `tooFast`, `slow_down`. */
+  'poll.pending': RequestEvent & { readonly tooFast: boolean };
+  /** A poll found the request expired. */
+  'poll.expired': RequestEvent;
+  /** Tokens were issued and the redemption is settled; the answer leaves now. */
+  'redemption.settled': RequestEvent;
+  /** The provider refused after the claim; the approval is kept for the next poll. */
+  'redemption.released': RequestEvent & { readonly error: string | undefined };
+  /** The redemption could not be settled, so what was issued has been destroyed. */
+  'redemption.lost': RequestEvent & { readonly reason: 'lease_ended' | 'store_unavailable' };
+  /** The server's own hook failed to reach the person's device; the request lives on. */
+  'notification.failed': RequestEvent & { readonly accountId: string; readonly cause: unknown };
+  /** The store did not answer in time. */
+  'store.unavailable': { readonly cause: unknown };
+}
+
+/** The name of an event. */
+export type CibaEventName = keyof CibaEvents;
+
+/** Emits {@link CibaEvents}. A listener that throws never reaches the request that told it. */
+export class Events {
+  readonly #emitter = new EventEmitter();
+
+  on<Name extends CibaEventName>(name: Name, listener: (event: CibaEvents[Name]) => void): () => void {
+    const guarded = (event: CibaEvents[Name]): void => {
+      try {
+        listener(event);
+      } catch (cause) {
+        process.emitWarning(`a listener of ${name} threw: ${String(cause)}`, 'CibaWarning');
+      }
+    };
+    this.#emitter.on(name, guarded);
+    return () => {
+      this.#emitter.off(name, guarded);
+    };
+  }
+
+  emit<Name extends CibaEventName>(name: Name, event: CibaEvents[Name]): void {
+    this.#emitter.emit(name, event);
+  }
+
+  removeAll(): void {
+    this.#emitter.removeAllListeners();
+  }
+}

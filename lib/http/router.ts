@@ -1,0 +1,42 @@
+import { type NextFunction, type Request, type Response, Router } from 'express';
+import type Provider from 'oidc-provider';
+import type { Settings } from '../options.js';
+import type { Paths } from '../provider/attach.js';
+import type { Requests } from '../request/requests.js';
+import { decisionRouter } from './decisions.js';
+
+/** What the routes are made of. */
+export interface RouterParts {
+  readonly provider: Provider;
+  readonly paths: Paths;
+  readonly requests: Requests;
+  readonly settings: Settings;
+}
+
+/**
+ * The table of routes. Both protocol endpoints are answered by the provider itself, whose pipeline the plugin has extended;
+ * the decision endpoints are there only where the server says who is asking.
+ */
+export function cibaRouter({ provider, paths, requests, settings }: RouterParts): Router {
+  const router = Router();
+  const pipeline = provider.callback();
+  const answer = (req: Request, res: Response): void => void pipeline(req, res);
+
+  router.post(paths.backchannel, answer);
+  router.all(paths.backchannel, onlyPost);
+  router.post(paths.token, answer);
+  router.options(paths.token, answer);
+  router.all(paths.token, onlyPost);
+  if (settings.authenticateDecision) {
+    router.use(settings.decisionPath, decisionRouter(requests, settings.authenticateDecision));
+  }
+  return router;
+}
+
+/** Another method is refused without a look at what it carries. */
+function onlyPost(_req: Request, res: Response, _next: NextFunction): void {
+  res.status(405).set({ Allow: 'POST', 'Cache-Control': 'no-store' }).json({
+    error: 'invalid_request',
+    error_description: 'only POST is allowed',
+  });
+}

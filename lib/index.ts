@@ -1,0 +1,21 @@
+/**
+ * CIBA (OpenID Client-Initiated Backchannel Authentication) for Express identity servers on oidc-provider.
+ *
+ * @module
+ */
+
+/** Making it. */
+export { type Ciba, createCiba } from './ciba.js';
+export { CibaError, type CibaErrorCode, type Outcome } from './errors.js';
+/** What it tells. */
+export type { CibaEventName, CibaEvents, RequestEvent } from './events.js';
+/** What it can be told. */
+export type { CibaOptions, Decider } from './options.js';
+export type { ConfigurationWithCiba } from './provider/configure.js';
+export type { CibaFeature } from './provider/feature.js';
+/** Looking at requests and deciding them. */
+export type { AuthorizationDetail } from './request/payload.js';
+export type { Approval, Denial, Requests } from './request/requests.js';
+export type { RequestView } from './request/view.js';
+export type { RedisClient } from './store/redis-connection.js';
+export type { Status } from './store/store.js';

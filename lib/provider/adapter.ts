@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto';
+import Provider, { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { CibaError } from '../errors.js';
+import type { Events } from '../events.js';
+import type { Settings } from '../options.js';
+import { handleOf } from '../request/handle.js';
+import { type Decision, type RequestPayload, storablePayload } from '../request/payload.js';
+import type { PollResult, Store } from '../store/store.js';
+import { intervalOf } from './client-metadata.js';
+import { exchangeOf } from './exchange.js';
+import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
+import { failClosed } from './unavailable.js';
+
+/**
+ * How long a redemption may take, in milliseconds. A node that dies in between keeps the client from its tokens for so long;
+ * a node that is slower than this loses its claim and issues nothing.
+ */
+export const CLAIM_LEASE = 5_000;
+
+type Model = Readonly<Record<string, unknown>>;
+
+/**
+ * The adapter of the one model that is the plugin's. On the token route it is the CIBA grant: `find` is the poll, `consume`
+ * the claim. It never returns a consumed record, because oidc-provider then revokes the tokens of whoever redeemed it.
+ */
+export class RequestAdapter implements Adapter {
+  readonly #store: Store;
+  readonly #events: Events;
+  readonly #settings: Settings;
+
+  constructor(store: Store, events: Events, settings: Settings) {
+    this.#store = store;
+    this.#events = events;
+    this.#settings = settings;
+  }
+
+  async upsert(id: string, model: AdapterPayload, expiresIn: number): Promise<void> {
+    const ctx = Provider.ctx;
+    if (!ctx || ctx.oidc.route !== BACKCHANNEL_ROUTE) {
+      throw new Error('a stored request is changed with ciba.requests or provider.backchannelResult() only');
+    }
+    const exchange = exchangeOf(ctx);
+    const { client, params } = ctx.oidc;
+    const { retention, pendingPerAccount } = this.#settings;
+    const [clientId, accountId] = [String(model.clientId), String(model.accountId)];
+    const interval = intervalOf(client, this.#settings);
+    const handle = handleOf(id);
+    const created = await failClosed(exchange, () =>
+      this.#store.create({
+        handle,
+        clientId,
+        accountId,
+        lifetime: expiresIn * 1000,
+        retention: retention * 1000,
+        interval: interval * 1000,
+        payload: JSON.stringify(storablePayload(model as Model, client?.clientName)),
+        pendingLimit: pendingPerAccount === false ? undefined : pendingPerAccount,
+      }),
+    );
+    if (created === 'full') {
+      const refusal = new errors.AccessDenied('the user has too many pending requests');
+      throw Object.assign(refusal, { status: 403, statusCode: 403 });
+    }
+    exchange.interval = interval;
+    const requestedExpiry =
+      params?.['requested_expiry'] === undefined ? undefined : Number(params['requested_expiry']);
+    this.#events.emit('request.accepted', { handle, clientId, accountId, expiresIn, requestedExpiry });
+  }
+
+  async find(id: string): Promise<AdapterPayload | undefined> {
+    const ctx = Provider.ctx;
+    return ctx?.oidc?.route === TOKEN_ROUTE ? this.#poll(id, ctx) : this.#peek(id);
+  }
+
+  async consume(id: string): Promise<void> {
+    const ctx = Provider.ctx;
+    if (!ctx || ctx.oidc.route !== TOKEN_ROUTE)
+      throw new Error('a request is redeemed at the token endpoint only');
+    const exchange = exchangeOf(ctx);
+    const [handle, clientId, token] = [handleOf(id), clientIdOf(ctx), randomUUID()];
+    const claim = await failClosed(exchange, () =>
+      this.#store.claim({ handle, clientId, token, lease: CLAIM_LEASE }),
+    );
+    if (claim.result === 'won') exchange.claim = { handle, clientId, token };
+    else if (claim.result === 'claimed') throw this.#overlapping(ctx, claim.wait);
+    else if (claim.result === 'expired') throw new errors.ExpiredToken('the request has expired');
+    else throw new errors.InvalidGrant(`the request is ${claim.result}`);
+  }
+
+  async destroy(id: string): Promise<void> {
+    await this.#store.remove(handleOf(id));
+  }
+
+  /** A request whose grant is gone is refused when oidc-provider looks the grant up, so there is nothing to find here. */
+  async revokeByGrantId(): Promise<void> {}
+
+  async findByUid(): Promise<undefined> {
+    return undefined;
+  }
+
+  async findByUserCode(): Promise<undefined> {
+    return undefined;
+  }
+
+  async #poll(id: string, ctx: KoaContextWithOIDC): Promise<AdapterPayload | undefined> {
+    const exchange = exchangeOf(ctx);
+    const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
+    const found = await failClosed(exchange, () =>
+      this.#store.poll({ handle, clientId, operation: randomUUID() }),
+    );
+    switch (found.result) {
+      case 'gone':
+      case 'foreign':
+        return undefined;
+      case 'approved':
+        return this.#redeemable(id, clientId, found);
+      case 'pending':
+      case 'slow_down':
+        exchange.retryAfter = seconds(found.wait);
+        this.#events.emit('poll.pending', { handle, clientId, tooFast: found.result === 'slow_down' });
+        throw found.result === 'pending' ? new errors.AuthorizationPending() : new errors.SlowDown();
+      case 'claimed':
+        throw this.#overlapping(ctx, found.wait);
+      case 'expired':
+        this.#events.emit('poll.expired', { handle, clientId });
+        throw new errors.ExpiredToken('the request has expired');
+      case 'cancelled':
+        throw new errors.AccessDenied('the request was cancelled');
+      case 'denied':
+        throw denialOf(JSON.parse(found.decision) as Decision);
+      case 'redeemed':
+        throw new errors.InvalidGrant('the request is already redeemed');
+    }
+  }
+
+  /** The approved request as oidc-provider issues from it. The store has judged the time, so this node's clock may not. */
+  #redeemable(
+    id: string,
+    clientId: string,
+    { accountId, payload, decision, remaining }: Extract<PollResult, { result: 'approved' }>,
+  ): AdapterPayload {
+    const { model } = JSON.parse(payload) as RequestPayload;
+    const decided = JSON.parse(decision) as Decision;
+    return { ...model, ...decided, ...identity(id, clientId, accountId, remaining) };
+  }
+
+  /** The request as the server's own code finds it by its `auth_req_id`. */
+  async #peek(id: string): Promise<AdapterPayload | undefined> {
+    const stored = await this.#store.read(handleOf(id));
+    if (!stored) return undefined;
+    const { model } = JSON.parse(stored.payload) as RequestPayload;
+    const decided = stored.decision === undefined ? {} : (JSON.parse(stored.decision) as Decision);
+    const consumed = stored.status === 'redeemed' ? { consumed: true } : {};
+    return {
+      ...model,
+      ...decided,
+      ...consumed,
+      ...identity(id, stored.clientId, stored.accountId, stored.remaining),
+    };
+  }
+
+  /** Another request of the same client holds the claim: its answer may yet fail, so this one is asked to come again. */
+  #overlapping(ctx: KoaContextWithOIDC, wait: number): Error {
+    exchangeOf(ctx).retryAfter = seconds(wait);
+    return new errors.SlowDown('another request for the same auth_req_id is being answered');
+  }
+}
+
+function identity(id: string, clientId: string, accountId: string, remaining: number): AdapterPayload {
+  const exp = Math.floor(Date.now() / 1000) + (remaining > 0 ? Math.ceil(remaining / 1000) : -1);
+  return { jti: id, kind: REQUEST_MODEL, clientId, accountId, exp };
+}
+
+function denialOf({ error, errorDescription }: Decision): Error {
+  return error === undefined || error === 'access_denied'
+    ? new errors.AccessDenied(errorDescription)
+    : new errors.CustomOIDCProviderError(error, errorDescription);
+}
+
+function clientIdOf(ctx: KoaContextWithOIDC): string {
+  const clientId = ctx.oidc.client?.clientId;
+  if (clientId === undefined) throw new CibaError('not_attached', 'the client is not authenticated');
+  return clientId;
+}
+
+const seconds = (milliseconds: number): number => Math.max(1, Math.ceil(milliseconds / 1000));

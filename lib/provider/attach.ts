@@ -1,0 +1,30 @@
+import type Provider from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Requests } from '../request/requests.js';
+import { backchannelResult } from './backchannel-result.js';
+import { beginExchange } from './exchange.js';
+import { BACKCHANNEL_ROUTE, TOKEN_ROUTE } from './names.js';
+import { runSteps, type StepParts } from './steps.js';
+
+/** The paths that the router mounts, below wherever the provider is mounted. */
+export interface Paths {
+  readonly backchannel: string;
+  readonly token: string;
+}
+
+/** Puts the plugin around a provider made with its configuration: the middleware, and the road of `backchannelResult()`. */
+export function attach(provider: Provider, requests: Requests, parts: StepParts): Paths {
+  const paths = {
+    backchannel: provider.pathFor(BACKCHANNEL_ROUTE, { mountPath: '' }),
+    token: provider.pathFor(TOKEN_ROUTE, { mountPath: '' }),
+  };
+  provider.use(async (ctx, next) => {
+    const exchange = beginExchange(ctx);
+    // Both endpoints answer programs: an error page, which a browser's Accept header brings, would not be understood.
+    if (ctx.path === paths.backchannel || ctx.path === paths.token) ctx.headers.accept = 'application/json';
+    await next();
+    await runSteps(ctx as KoaContextWithOIDC, exchange, parts);
+  });
+  provider.backchannelResult = backchannelResult(provider, requests);
+  return paths;
+}

@@ -1,0 +1,89 @@
+import type { Adapter, AdapterConstructor, AdapterFactory, Configuration } from 'oidc-provider';
+import type { Events } from '../events.js';
+import { invalidOption, type Settings } from '../options.js';
+import type { Store } from '../store/store.js';
+import { RequestAdapter } from './adapter.js';
+import { expiryOf, extendClientMetadata } from './client-metadata.js';
+import { type CibaFeature, extendFeature, supportsUserCodes } from './feature.js';
+import { extendFindAccount } from './find-account.js';
+import { MemoryAdapter } from './memory-adapter.js';
+import { REQUEST_MODEL } from './names.js';
+
+/** A provider configuration whose `features.ciba` needs no hook of the server's. */
+export type ConfigurationWithCiba = Omit<Configuration, 'features'> & {
+  readonly features?: (WithoutCiba<Features> & { readonly ciba?: CibaFeature | undefined }) | undefined;
+};
+
+type Features = NonNullable<Configuration['features']>;
+type WithoutCiba<T> = T extends unknown ? Omit<T, 'ciba'> : never;
+
+/** The parts of the plugin that a configuration is made with. */
+export interface ConfigureParts {
+  readonly store: Store;
+  readonly events: Events;
+  readonly settings: Settings;
+}
+
+/** What is known of the configuration when the router is made. */
+export interface Configured {
+  readonly enabled: boolean;
+  readonly userCodes: boolean;
+}
+
+/** Whether the provider's own flag is set. */
+export function isEnabled(config: ConfigurationWithCiba): boolean {
+  return config.features?.ciba?.enabled === true;
+}
+
+/** A new configuration with the plugin in it; the one given is not touched. */
+export function configure(
+  config: ConfigurationWithCiba,
+  parts: ConfigureParts,
+): { config: Configuration; configured: Configured } {
+  if (typeof config !== 'object' || config === null)
+    throw invalidOption('configuration', 'must be an object');
+  const theirs = config.features?.ciba;
+  if (!theirs || !isEnabled(config)) {
+    return { config: config as Configuration, configured: { enabled: false, userCodes: false } };
+  }
+  const { store, events, settings } = parts;
+  const userCodes = supportsUserCodes(theirs, settings);
+  const extended: Configuration = {
+    ...config,
+    adapter: extendAdapter(config.adapter, new RequestAdapter(store, events, settings)),
+    ttl: { ...config.ttl, [REQUEST_MODEL]: lifetime(config.ttl?.[REQUEST_MODEL], settings) },
+    extraClientMetadata: extendClientMetadata(config.extraClientMetadata, settings, userCodes),
+    features: {
+      ...config.features,
+      ciba: { ...extendFeature(theirs, settings, events), enabled: true },
+    } as Features,
+    ...(config.findAccount && { findAccount: extendFindAccount(config.findAccount, settings) }),
+  };
+  return { config: extended, configured: { enabled: true, userCodes } };
+}
+
+type Lifetime = NonNullable<NonNullable<Configuration['ttl']>[typeof REQUEST_MODEL]>;
+
+/** The server's own function has the last word on the default; a client's metadata and the longest life stand above it. */
+function lifetime(theirs: Lifetime | undefined, settings: Settings): Lifetime {
+  return (ctx, request, client) => {
+    const usual =
+      typeof theirs === 'function' ? theirs(ctx, request, client) : (theirs ?? settings.defaultExpiry);
+    const requested = ctx?.oidc?.params?.['requested_expiry'];
+    return expiryOf(client, requested === undefined ? undefined : Number(requested), usual, settings);
+  };
+}
+
+/** Our adapter for our model, theirs for every other. */
+function extendAdapter(theirs: Configuration['adapter'], ours: Adapter): AdapterFactory {
+  return (name) => {
+    if (name === REQUEST_MODEL) return ours;
+    if (!theirs) return new MemoryAdapter();
+    return isClass(theirs) ? new theirs(name) : theirs(name);
+  };
+}
+
+/** As oidc-provider tells them apart: an arrow function has no prototype, and a plain function may be called with `new`. */
+function isClass(adapter: AdapterConstructor | AdapterFactory): adapter is AdapterConstructor {
+  return typeof adapter.prototype === 'object' && adapter.prototype !== null;
+}

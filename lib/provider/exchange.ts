@@ -1,0 +1,30 @@
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import { CibaError } from '../errors.js';
+
+/** What the steps of one HTTP request tell each other. */
+export interface Exchange {
+  /** Seconds for the acknowledgement's `interval`, once a request is stored. */
+  interval?: number;
+  /** Seconds for `Retry-After`. */
+  retryAfter?: number;
+  /** The claim that this request holds, to be settled or released before the answer leaves. */
+  claim?: { readonly handle: string; readonly clientId: string; readonly token: string };
+}
+
+const exchanges = new WeakMap<object, Exchange>();
+
+/** Begins the exchange of a request; the middleware does, so that without it nothing can be redeemed. */
+export function beginExchange(ctx: object): Exchange {
+  const exchange: Exchange = {};
+  exchanges.set(ctx, exchange);
+  return exchange;
+}
+
+/** The exchange of the request under way. */
+export function exchangeOf(ctx: KoaContextWithOIDC): Exchange {
+  const exchange = exchanges.get(ctx);
+  if (!exchange) {
+    throw new CibaError('not_attached', 'ciba.router(provider) was not called for this provider');
+  }
+  return exchange;
+}

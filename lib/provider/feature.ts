@@ -1,0 +1,102 @@
+import { type CIBAConfigurationBase, type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Events } from '../events.js';
+import { invalidOption, type Settings } from '../options.js';
+import { handleOf } from '../request/handle.js';
+import { checkBindingMessage } from './binding-message.js';
+
+/** `features.ciba` as a server gives it: none of the hooks has to be written, each that is written is used. */
+export interface CibaFeature extends CIBAConfigurationBase {
+  /** The flag that switches CIBA on. Default `false`. */
+  readonly enabled?: boolean | undefined;
+}
+
+type Hook = Exclude<keyof CIBAConfigurationBase, 'enabled' | 'deliveryModes'>;
+type Hooks = { [Name in Hook]-?: NonNullable<CIBAConfigurationBase[Name]> };
+
+/** The delivery modes that work. */
+const MODES: ReadonlySet<string> = new Set(['poll']);
+
+/** Whether the server can check user codes, which discovery and registration have to say. */
+export function supportsUserCodes(theirs: CibaFeature, settings: Settings): boolean {
+  return settings.verifyUserCode !== undefined || theirs.verifyUserCode !== undefined;
+}
+
+/** The provider's `features.ciba`: the server's own hooks where it has any, the options and safe defaults elsewhere. */
+export function extendFeature(theirs: CibaFeature, settings: Settings, events: Events): CibaFeature & Hooks {
+  for (const mode of theirs.deliveryModes ?? []) {
+    if (!MODES.has(mode))
+      throw invalidOption('features.ciba.deliveryModes', `has ${mode}, which is not supported`);
+  }
+  const hooks: Hooks = {
+    processLoginHint: loginHintHook(theirs, settings),
+    processLoginHintToken:
+      theirs.processLoginHintToken ??
+      (() => {
+        throw new errors.InvalidRequest('login_hint_token is not supported by this server');
+      }),
+    validateBindingMessage:
+      theirs.validateBindingMessage ?? ((_ctx, message) => checkBindingMessage(message)),
+    validateRequestContext: theirs.validateRequestContext ?? (() => {}),
+    verifyUserCode: userCodeHook(theirs, settings),
+    triggerAuthenticationDevice: deviceHook(theirs, events),
+  };
+  return { deliveryModes: ['poll'], ...theirs, ...hooks };
+}
+
+function loginHintHook(theirs: CibaFeature, { resolveLoginHint }: Settings): Hooks['processLoginHint'] {
+  if (resolveLoginHint && theirs.processLoginHint) {
+    throw invalidOption(
+      'resolveLoginHint',
+      'and features.ciba.processLoginHint do the same: give one of them',
+    );
+  }
+  return (
+    theirs.processLoginHint ??
+    (async (ctx, hint) => {
+      if (!resolveLoginHint) throw new errors.InvalidRequest('login_hint is not supported by this server');
+      return await resolveLoginHint(hint as string, ctx);
+    })
+  );
+}
+
+/** A code counts only from a client registered for it, and then it must be there (CIBA Core 7.1.2). */
+function userCodeHook(theirs: CibaFeature, { verifyUserCode }: Settings): Hooks['verifyUserCode'] {
+  if (verifyUserCode && theirs.verifyUserCode) {
+    throw invalidOption('verifyUserCode', 'and features.ciba.verifyUserCode do the same: give one of them');
+  }
+  return async (ctx, account, userCode) => {
+    if (!clientOf(ctx).backchannelUserCodeParameter) return;
+    if (userCode === undefined) throw new errors.MissingUserCode('user_code is required');
+    await theirs.verifyUserCode?.(ctx, account, userCode);
+    if (verifyUserCode && !(await verifyUserCode(account.accountId, userCode))) {
+      throw new errors.InvalidUserCode('user_code is not valid');
+    }
+  };
+}
+
+/**
+ * The request is stored and about to be acknowledged: a slow gateway must not hold that up, and one that fails must not make
+ * an error of it (CIBA Core 7.3).
+ */
+function deviceHook(theirs: CibaFeature, events: Events): Hooks['triggerAuthenticationDevice'] {
+  return (ctx, request, account, client) => {
+    const failed = (cause: unknown): void => {
+      const { clientId } = client;
+      events.emit('notification.failed', {
+        handle: handleOf(request.jti),
+        clientId,
+        accountId: account.accountId,
+        cause,
+      });
+    };
+    try {
+      Promise.resolve(theirs.triggerAuthenticationDevice?.(ctx, request, account, client)).catch(failed);
+    } catch (cause) {
+      failed(cause);
+    }
+  };
+}
+
+function clientOf(ctx: KoaContextWithOIDC): Client {
+  return ctx.oidc.client as Client;
+}

@@ -1,0 +1,90 @@
+import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Events } from '../events.js';
+import type { Store } from '../store/store.js';
+import type { Exchange } from './exchange.js';
+import { BACKCHANNEL_ROUTE, CIBA_GRANT, TOKEN_ROUTE } from './names.js';
+import { settleRedemption } from './settle.js';
+
+/** What a step works with. */
+export interface StepParts {
+  readonly store: Store;
+  readonly events: Events;
+  readonly userCodes: boolean;
+}
+
+type Step = (ctx: KoaContextWithOIDC, exchange: Exchange, parts: StepParts) => Promise<void> | void;
+
+/**
+ * What is done to an answer after oidc-provider has made it and before it leaves, in this order. `token` stands for the token
+ * endpoint with the CIBA grant only.
+ */
+const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = [
+  [settleRedemption, TOKEN_ROUTE],
+  [addInterval, BACKCHANNEL_ROUTE],
+  [sayUnauthorizedClient, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
+  [addRetryAfter, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
+  [keepToTheErrorEnvelope, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
+  [tellRefusal, BACKCHANNEL_ROUTE],
+  [sayWhetherUserCodesWork, 'discovery'],
+];
+
+/** Runs the steps of the route that answered. */
+export async function runSteps(ctx: KoaContextWithOIDC, exchange: Exchange, parts: StepParts): Promise<void> {
+  const route = ctx.oidc?.route;
+  if (route === undefined || (route === TOKEN_ROUTE && grantTypeOf(ctx) !== CIBA_GRANT)) return;
+  for (const [step, ...routes] of STEPS) {
+    if (routes.includes(route)) await step(ctx, exchange, parts);
+  }
+}
+
+/** CIBA Core 7.3. */
+function addInterval(ctx: KoaContextWithOIDC, { interval }: Exchange): void {
+  if (ctx.status === 200 && interval !== undefined) ctx.body = { ...(ctx.body as object), interval };
+}
+
+/** CIBA Core 11, 13: oidc-provider says `invalid_request` of a client that is not registered for the grant. */
+function sayUnauthorizedClient(ctx: KoaContextWithOIDC): void {
+  const { client } = ctx.oidc;
+  const body = errorBody(ctx);
+  if (body?.error !== 'invalid_request' || !client || client.grantTypeAllowed(CIBA_GRANT)) return;
+  ctx.body = { error: 'unauthorized_client', error_description: 'the client is not registered for CIBA' };
+}
+
+/** CIBA Core 10.1, RFC 9110 10.2.3. */
+function addRetryAfter(ctx: KoaContextWithOIDC, { retryAfter }: Exchange): void {
+  if (ctx.status >= 400 && retryAfter !== undefined) ctx.set('Retry-After', String(retryAfter));
+}
+
+/** CIBA Core 13, RFC 6749 5.2: two members, and a description of printable ASCII without quotes and backslashes. */
+function keepToTheErrorEnvelope(ctx: KoaContextWithOIDC): void {
+  const body = errorBody(ctx);
+  if (!body) return;
+  const { error, error_description: description } = body;
+  const plain = description?.replaceAll('"', "'").replaceAll(/[^\x20-\x5b\x5d-\x7e]/g, '?');
+  ctx.body = { error, ...(plain && { error_description: plain }) };
+}
+
+function tellRefusal(ctx: KoaContextWithOIDC, _exchange: Exchange, { events }: StepParts): void {
+  const body = errorBody(ctx);
+  if (body) events.emit('request.refused', { clientId: ctx.oidc.client?.clientId, error: body.error });
+}
+
+/** CIBA Core 4: oidc-provider always says yes. */
+function sayWhetherUserCodesWork(
+  ctx: KoaContextWithOIDC,
+  _exchange: Exchange,
+  { userCodes }: StepParts,
+): void {
+  if (ctx.status === 200) {
+    ctx.body = { ...(ctx.body as object), backchannel_user_code_parameter_supported: userCodes };
+  }
+}
+
+function grantTypeOf(ctx: KoaContextWithOIDC): unknown {
+  return ctx.oidc.params?.['grant_type'];
+}
+
+function errorBody(ctx: KoaContextWithOIDC): { error: string; error_description?: string } | undefined {
+  const body = ctx.body as { error?: unknown } | null | undefined;
+  return ctx.status >= 400 && typeof body?.error === 'string' ? (body as { error: string }) : undefined;
+}

@@ -1,0 +1,60 @@
+/** One authorization detail (RFC 9396). */
+export interface AuthorizationDetail {
+  readonly type: string;
+  readonly [member: string]: unknown;
+}
+
+/** What a request carries besides what the store itself judges: opaque to the store, JSON there. */
+export interface RequestPayload {
+  /** The model's payload as oidc-provider made it, less what the store holds and less every secret. */
+  readonly model: Readonly<Record<string, unknown>>;
+  /** The client's name when it asked. */
+  readonly clientName?: string | undefined;
+}
+
+/** What the person decided, as the token endpoint needs it. */
+export interface Decision {
+  /** For an approval: what the issued tokens build on. */
+  readonly grantId?: string | undefined;
+  readonly acr?: string | undefined;
+  readonly amr?: string[] | undefined;
+  readonly authTime?: number | undefined;
+  readonly sessionUid?: string | undefined;
+  readonly expiresWithSession?: boolean | undefined;
+  readonly sid?: string | undefined;
+  readonly rar?: AuthorizationDetail[] | undefined;
+  /** For a denial: what the client is told. */
+  readonly error?: string | undefined;
+  readonly errorDescription?: string | undefined;
+}
+
+/** Secrets and identifiers of a person that no later step needs: they are not stored (CIBA Core 7.1.2, 15). */
+const NOT_STORED: ReadonlySet<string> = new Set([
+  'user_code',
+  'login_hint',
+  'login_hint_token',
+  'id_token_hint',
+  'client_notification_token',
+  'client_assertion',
+  'client_secret',
+  'request',
+]);
+
+/** What the store holds in fields of its own, or, in the case of `jti`, what it must never hold: the `auth_req_id`. */
+const HELD_ELSEWHERE: ReadonlySet<string> = new Set(['jti', 'exp', 'iat', 'kind', 'clientId', 'accountId']);
+
+const without = (
+  from: Readonly<Record<string, unknown>>,
+  names: ReadonlySet<string>,
+): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(from).filter(([name, value]) => value !== undefined && !names.has(name)));
+
+/** The part of a model's payload that may be stored. */
+export function storablePayload(
+  model: Readonly<Record<string, unknown>>,
+  clientName: string | undefined,
+): RequestPayload {
+  const kept = without(model, HELD_ELSEWHERE);
+  const params = without((model['params'] ?? {}) as Record<string, unknown>, NOT_STORED);
+  return { model: { ...kept, params }, clientName };
+}

@@ -1,0 +1,244 @@
+import { randomUUID } from 'node:crypto';
+import { CibaError, type Outcome } from '../errors.js';
+import type { Events } from '../events.js';
+import type { Status, Store, StoredRequest, Verdict } from '../store/store.js';
+import { handleOf } from './handle.js';
+import type { AuthorizationDetail, Decision } from './payload.js';
+import { essentialAcrOf, type RequestView, viewOf } from './view.js';
+
+/** A person's yes. */
+export interface Approval {
+  /** Who decides: must be the request's account. */
+  readonly accountId: string;
+  /** Authentication context class reached at the device, for the ID Token's `acr` (OIDC Core 2). */
+  readonly acr?: string | undefined;
+  /** Authentication methods used at the device, for the ID Token's `amr` (OIDC Core 2). */
+  readonly amr?: readonly string[] | undefined;
+  /** When the person authenticated, in seconds since the epoch, for the ID Token's `auth_time` (OIDC Core 2). */
+  readonly authTime?: number | undefined;
+  /** The part of the requested scope that was granted, space separated. Default: all of it. Never more than it. */
+  readonly scope?: string | undefined;
+  /** A grant that the server made itself; left out, one is made of what was asked for. */
+  readonly grantId?: string | undefined;
+  /** The authorization details granted (RFC 9396). Default: those asked for. */
+  readonly rar?: readonly AuthorizationDetail[] | undefined;
+  /** The session that the tokens end with; see `expiresWithSession`. */
+  readonly sessionUid?: string | undefined;
+  /** Whether the tokens end with the session. Default: they do not. */
+  readonly expiresWithSession?: boolean | undefined;
+  /** The session id for the ID Token's `sid`. */
+  readonly sid?: string | undefined;
+}
+
+/** A person's no. */
+export interface Denial {
+  /** Who decides: must be the request's account. */
+  readonly accountId: string;
+  /** The error that the client's polls are answered with. Default `access_denied` (CIBA Core 11). */
+  readonly error?: string | undefined;
+  /** What the client is told beside it, at most 256 characters; what an `error_description` cannot hold is left out. */
+  readonly description?: string | undefined;
+}
+
+/** Makes the grant of an approval; `discard` undoes it when the decision was lost to another. */
+export type IssueGrant = (
+  request: RequestView,
+  scope: string,
+) => Promise<{ readonly grantId: string; discard(): Promise<void> }>;
+
+/** The store, what hears of it, and how a grant is made. */
+export interface RequestsParts {
+  readonly store: Store;
+  readonly events: Events;
+  readonly issueGrant: IssueGrant;
+  readonly requireAcr: boolean;
+}
+
+const OUTCOMES: Readonly<Record<Exclude<Status, 'pending'>, Outcome>> = {
+  approved: 'approved',
+  claimed: 'approved',
+  redeemed: 'approved',
+  denied: 'denied',
+  cancelled: 'cancelled',
+  expired: 'expired',
+};
+
+/** Looks at pending requests and decides them. Every road to a decision leads through here. */
+export class Requests {
+  readonly #parts: RequestsParts;
+
+  constructor(parts: RequestsParts) {
+    this.#parts = parts;
+  }
+
+  /** The handle of an `auth_req_id`, for code of the server's that holds one. */
+  handleOf(authReqId: string): string {
+    return handleOf(authReqId);
+  }
+
+  /**
+   * One request by its handle, or nothing once its retention is over.
+   * @throws {CibaError} `store_unavailable`
+   */
+  async get(handle: string): Promise<RequestView | undefined> {
+    const stored = await this.#parts.store.read(handle);
+    return stored && viewOf(stored);
+  }
+
+  /**
+   * The pending requests of an account, the one that ends first in front.
+   * @throws {CibaError} `store_unavailable`
+   */
+  async list(accountId: string): Promise<RequestView[]> {
+    return (await this.#parts.store.list(accountId)).map(viewOf);
+  }
+
+  /**
+   * Approves a pending request. The first decision wins.
+   * @throws {CibaError} `not_found`, `forbidden`, `expired`, `already_decided` with the outcome that stands, `acr_not_met`,
+   * `invalid_decision`, `not_attached`, `store_unavailable`
+   */
+  async approve(handle: string, approval: Approval): Promise<void> {
+    const stored = await this.#open(handle, approval.accountId);
+    const request = viewOf(stored);
+    const acrMet = this.#checkAcr(stored, request, approval.acr);
+    const scope = grantedScope(request.scope, approval.scope);
+    const grant =
+      approval.grantId === undefined
+        ? await this.#parts.issueGrant(request, scope)
+        : { grantId: approval.grantId, discard: async () => {} };
+    const { acr, authTime, sessionUid, expiresWithSession, sid } = approval;
+    const rar = approval.rar ?? request.authorizationDetails;
+    const decision: Decision = {
+      grantId: grant.grantId,
+      acr,
+      amr: approval.amr && [...approval.amr],
+      authTime,
+      sessionUid,
+      expiresWithSession,
+      sid,
+      rar: rar.length > 0 ? [...rar] : undefined,
+    };
+    try {
+      await this.#decide(handle, approval.accountId, 'approved', decision);
+    } catch (error) {
+      // Unknown is not lost: a grant that the store may have taken is left to end by itself.
+      if (!(error instanceof CibaError && error.code === 'store_unavailable')) await grant.discard();
+      throw error;
+    }
+    const { clientId, accountId } = request;
+    this.#parts.events.emit('request.approved', { handle, clientId, accountId, acr, acrMet });
+  }
+
+  /**
+   * Denies a pending request; the client's next polls are answered with the error and the description. The first decision
+   * wins.
+   * @throws {CibaError} `not_found`, `forbidden`, `expired`, `already_decided` with the outcome that stands,
+   * `invalid_decision`, `store_unavailable`
+   */
+  async deny(handle: string, denial: Denial): Promise<void> {
+    const { accountId, error = 'access_denied', description } = denial;
+    if (typeof accountId !== 'string' || accountId === '')
+      throw invalidDecision('accountId must be a non-empty string');
+    if (!/^[a-z][a-z0-9_]{0,63}$/.test(error)) throw invalidDecision('error must be an OAuth error code');
+    if (description !== undefined && (typeof description !== 'string' || description.length > 256)) {
+      throw invalidDecision('description must be a string of at most 256 characters');
+    }
+    const clientId = await this.#decide(handle, accountId, 'denied', {
+      error,
+      errorDescription: description,
+    });
+    this.#parts.events.emit('request.denied', { handle, clientId, accountId, error });
+  }
+
+  /**
+   * Withdraws a pending request: the person is no longer asked, the client's polls are answered `access_denied`.
+   * @throws {CibaError} `not_found`, `expired`, `already_decided` with the outcome that stands, `store_unavailable`
+   */
+  async cancel(handle: string): Promise<void> {
+    const decided = await this.#parts.store.decide({
+      handle,
+      accountId: undefined,
+      verdict: 'cancelled',
+      decision: '{}',
+      operation: randomUUID(),
+    });
+    if (decided.result !== 'decided') throw this.#refused(handle, decided);
+    const { clientId, accountId } = decided;
+    this.#parts.events.emit('request.cancelled', { handle, clientId, accountId });
+  }
+
+  /** What can be refused before anything is made for a decision; the store judges again, in one step with the write. */
+  async #open(handle: string, accountId: string): Promise<StoredRequest> {
+    const stored = await this.#parts.store.read(handle);
+    if (!stored) throw this.#refused(handle, { result: 'gone' });
+    if (stored.accountId !== accountId) throw this.#refused(handle, { result: 'forbidden' });
+    if (stored.status !== 'pending')
+      throw this.#refused(handle, { result: 'conflict', status: stored.status });
+    return stored;
+  }
+
+  async #decide(handle: string, accountId: string, verdict: Verdict, decision: Decision): Promise<string> {
+    const decided = await this.#parts.store.decide({
+      handle,
+      accountId,
+      verdict,
+      decision: JSON.stringify(decision),
+      operation: randomUUID(),
+    });
+    if (decided.result !== 'decided') throw this.#refused(handle, decided);
+    return decided.clientId;
+  }
+
+  #checkAcr(stored: StoredRequest, request: RequestView, acr: string | undefined): boolean {
+    const met = (wanted: readonly string[]): boolean =>
+      wanted.length === 0 || (acr !== undefined && wanted.includes(acr));
+    const preferred = met(request.acrValues);
+    if (!met(essentialAcrOf(stored)) || (this.#parts.requireAcr && !preferred)) {
+      throw new CibaError('acr_not_met', 'the approval did not reach an acr that the client insists on');
+    }
+    return preferred;
+  }
+
+  #refused(
+    handle: string,
+    refusal:
+      | { readonly result: 'gone' | 'forbidden' }
+      | { readonly result: 'conflict'; readonly status: Exclude<Status, 'pending'> },
+  ): CibaError {
+    const error = refusalError(refusal);
+    this.#parts.events.emit('decision.refused', { handle, reason: error.code, outcome: error.outcome });
+    return error;
+  }
+}
+
+function refusalError(
+  refusal:
+    | { readonly result: 'gone' | 'forbidden' }
+    | { readonly result: 'conflict'; readonly status: Exclude<Status, 'pending'> },
+): CibaError {
+  switch (refusal.result) {
+    case 'gone':
+      return new CibaError('not_found', 'there is no such request');
+    case 'forbidden':
+      return new CibaError('forbidden', 'the request is for another account');
+    default: {
+      const outcome = OUTCOMES[refusal.status];
+      return outcome === 'expired'
+        ? new CibaError('expired', 'the request has expired', { outcome })
+        : new CibaError('already_decided', `the request has already been ${outcome}`, { outcome });
+    }
+  }
+}
+
+function grantedScope(requested: string, granted: string | undefined): string {
+  if (granted === undefined) return requested;
+  const asked = new Set(requested.split(' '));
+  const scopes = granted.split(' ').filter(Boolean);
+  if (!scopes.every((scope) => asked.has(scope)))
+    throw invalidDecision('scope must not go beyond what was asked for');
+  if (!scopes.includes('openid')) throw invalidDecision('scope must keep openid');
+  return scopes.join(' ');
+}
+
+const invalidDecision = (sentence: string): CibaError => new CibaError('invalid_decision', sentence);

@@ -1,0 +1,60 @@
+import type { Status, Verdict } from './store.js';
+
+/**
+ * The life of a request. The scripts in `lua/` do the same steps inside Redis; the contract suite and the model-based
+ * spec hold both to this table.
+ *
+ * | from      | to                                   | by                                   |
+ * |-----------|--------------------------------------|--------------------------------------|
+ * | pending   | approved, denied, cancelled          | `decide`, the first one wins         |
+ * | pending   | expired                              | time                                 |
+ * | approved  | claimed                              | `claim`, leased                      |
+ * | approved  | expired                              | time                                 |
+ * | claimed   | redeemed                             | `settle`, fenced by the claim's token|
+ * | claimed   | approved                             | `release`, or the end of the lease   |
+ * | any       | gone                                 | the end of the retention             |
+ */
+export interface RequestRecord {
+  readonly clientId: string;
+  readonly accountId: string;
+  readonly payload: string;
+  readonly expiresAt: number;
+  readonly keepUntil: number;
+  status: Exclude<Status, 'expired'>;
+  interval: number;
+  lastPoll?: { operation: string; result: 'pending' | 'slow_down'; nextAt: number };
+  decided?: { operation: string; decision: string; verdict: Verdict };
+  claim?: { token: string; until: number };
+}
+
+/** What each too early poll adds to the interval, in milliseconds (CIBA Core 11, RFC 8628 3.5). */
+export const SLOW_DOWN_STEP = 5_000;
+
+/**
+ * How much too early a poll may come, in milliseconds: a client that waits exactly its interval is not punished for a first
+ * request that travelled slower than its second.
+ */
+export const POLL_LEEWAY = 500;
+
+/** Where a record stands at a time. */
+export function statusAt(record: RequestRecord, now: number): Status | 'gone' {
+  if (now >= record.keepUntil) return 'gone';
+  const leaseEnded = record.status === 'claimed' && now >= (record.claim?.until ?? 0);
+  const status = leaseEnded ? 'approved' : record.status;
+  return now >= record.expiresAt && (status === 'pending' || status === 'approved') ? 'expired' : status;
+}
+
+/** Counts a poll of a pending request. */
+export function pollPending(
+  record: RequestRecord,
+  now: number,
+  operation: string,
+): { result: 'pending' | 'slow_down'; wait: number } {
+  if (record.lastPoll?.operation !== operation) {
+    const tooFast = record.lastPoll !== undefined && now + POLL_LEEWAY < record.lastPoll.nextAt;
+    if (tooFast) record.interval += SLOW_DOWN_STEP;
+    const result = tooFast ? 'slow_down' : 'pending';
+    record.lastPoll = { operation, result, nextAt: now + record.interval };
+  }
+  return { result: record.lastPoll.result, wait: Math.max(0, record.lastPoll.nextAt - now) };
+}

@@ -1,0 +1,24 @@
+--[[
+  Claims an approved request for one redemption.
+  KEYS[1] the request
+  ARGV[1] clock offset in ms
+  ARGV[2] client
+  ARGV[3] the claim's token
+  ARGV[4] lease in ms
+  Output  {'won'} {'claimed', ms left of another's lease}
+          {'gone'} {'foreign'} {'pending'} {'redeemed'} {'denied'} {'cancelled'} {'expired'}
+]]
+--- @include "clock"
+--- @include "status"
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'claim')
+local status = status_at(now, r[1], r[2], r[3], r[4])
+if status == 'gone' then return {'gone'} end
+if r[5] ~= ARGV[2] then return {'foreign'} end
+if status == 'claimed' then
+  if r[6] == ARGV[3] then return {'won'} end
+  return {'claimed', tonumber(r[4]) - now}
+end
+if status ~= 'approved' then return {status} end
+redis.call('HSET', KEYS[1], 'status', 'claimed', 'claim', ARGV[3], 'lease', now + tonumber(ARGV[4]))
+return {'won'}

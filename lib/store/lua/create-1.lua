@@ -1,0 +1,19 @@
+--[[
+  Stores a pending request.
+  KEYS[1] the request
+  ARGV[1] clock offset in ms
+  ARGV[2] client
+  ARGV[3] account
+  ARGV[4] lifetime in ms
+  ARGV[5] retention in ms
+  ARGV[6] interval in ms
+  ARGV[7] payload
+  Output  'ok'
+]]
+--- @include "clock"
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'ok' end
+local expires = clock(ARGV[1]) + tonumber(ARGV[4])
+redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
+  'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6], 'payload', ARGV[7])
+redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
+return 'ok'

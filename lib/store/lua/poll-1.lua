@@ -1,0 +1,35 @@
+--[[
+  Answers a poll, and counts it against the interval while the request is pending.
+  KEYS[1] the request
+  ARGV[1] clock offset in ms
+  ARGV[2] client
+  ARGV[3] operation id
+  ARGV[4] what a too early poll adds to the interval, in ms
+  ARGV[5] how much too early a poll may come, in ms
+  Output  {'gone'} {'foreign'} {'redeemed'} {'cancelled'} {'expired'}
+          {'pending' or 'slow_down' or 'claimed', ms to wait}
+          {'approved', ms of life left, account, payload, decision} {'denied', decision}
+]]
+--- @include "clock"
+--- @include "status"
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'told')
+local status = status_at(now, r[1], r[2], r[3], r[4])
+if status == 'gone' then return {'gone'} end
+if r[5] ~= ARGV[2] then return {'foreign'} end
+if status == 'pending' then
+  if r[8] == ARGV[3] then return {r[9], math.max(0, tonumber(r[7]) - now)} end
+  local interval, told = tonumber(r[6]), 'pending'
+  if r[7] and now + tonumber(ARGV[5]) < tonumber(r[7]) then
+    interval, told = interval + tonumber(ARGV[4]), 'slow_down'
+  end
+  redis.call('HSET', KEYS[1], 'interval', interval, 'next', now + interval, 'poll', ARGV[3], 'told', told)
+  return {told, interval}
+end
+if status == 'approved' then
+  local body = redis.call('HMGET', KEYS[1], 'account', 'payload', 'decision')
+  return {status, tonumber(r[2]) - now, body[1], body[2], body[3]}
+end
+if status == 'denied' then return {status, redis.call('HGET', KEYS[1], 'decision')} end
+if status == 'claimed' then return {status, tonumber(r[4]) - now} end
+return {status}

@@ -1,0 +1,169 @@
+import { pollPending, type RequestRecord, statusAt } from './lifecycle.js';
+import type {
+  ClaimAttempt,
+  ClaimResult,
+  DecisionAttempt,
+  DecisionResult,
+  NewRequest,
+  PollAttempt,
+  PollResult,
+  Status,
+  Store,
+  StoredRequest,
+} from './store.js';
+
+const SWEEP_EVERY = 30_000;
+
+/** A {@link Store} in the memory of one process, for development: a restart forgets it and no other process sees it. */
+export class MemoryStore implements Store {
+  readonly #requests = new Map<string, RequestRecord>();
+  readonly #now: () => number;
+  readonly #sweeper: NodeJS.Timeout;
+
+  constructor(timeOffset: () => number) {
+    this.#now = () => Date.now() + timeOffset();
+    this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY);
+    this.#sweeper.unref();
+  }
+
+  async create(request: NewRequest): Promise<'created' | 'full'> {
+    if (this.#requests.has(request.handle)) return 'created';
+    const limit = request.pendingLimit ?? Number.POSITIVE_INFINITY;
+    if (this.#pendingOf(request.accountId).length >= limit) return 'full';
+    const expiresAt = this.#now() + request.lifetime;
+    this.#requests.set(request.handle, {
+      clientId: request.clientId,
+      accountId: request.accountId,
+      payload: request.payload,
+      expiresAt,
+      keepUntil: expiresAt + request.retention,
+      status: 'pending',
+      interval: request.interval,
+    });
+    return 'created';
+  }
+
+  async read(handle: string): Promise<StoredRequest | undefined> {
+    const { record, status } = this.#find(handle);
+    return record && status !== 'gone' ? this.#stored(handle, record, status) : undefined;
+  }
+
+  async list(accountId: string): Promise<StoredRequest[]> {
+    return this.#pendingOf(accountId)
+      .map(([handle, record]) => this.#stored(handle, record, 'pending'))
+      .sort((one, other) => one.expiresAt - other.expiresAt);
+  }
+
+  async poll({ handle, clientId, operation }: PollAttempt): Promise<PollResult> {
+    const { record, status } = this.#find(handle);
+    if (!record || status === 'gone') return { result: 'gone' };
+    if (record.clientId !== clientId) return { result: 'foreign' };
+    const decision = record.decided?.decision ?? '';
+    switch (status) {
+      case 'pending':
+        return pollPending(record, this.#now(), operation);
+      case 'approved':
+        return {
+          result: status,
+          accountId: record.accountId,
+          remaining: record.expiresAt - this.#now(),
+          payload: record.payload,
+          decision,
+        };
+      case 'denied':
+        return { result: status, decision };
+      case 'claimed':
+        return { result: status, wait: this.#leaseLeft(record) };
+      default:
+        return { result: status };
+    }
+  }
+
+  async decide(attempt: DecisionAttempt): Promise<DecisionResult> {
+    const { record, status } = this.#find(attempt.handle);
+    if (!record || status === 'gone') return { result: 'gone' };
+    if (attempt.accountId !== undefined && attempt.accountId !== record.accountId)
+      return { result: 'forbidden' };
+    if (record.decided?.operation !== attempt.operation) {
+      if (status !== 'pending') return { result: 'conflict', status };
+      const { verdict, decision, operation } = attempt;
+      record.status = verdict;
+      record.decided = { verdict, decision, operation };
+    }
+    return { result: 'decided', clientId: record.clientId, accountId: record.accountId };
+  }
+
+  async claim({ handle, clientId, token, lease }: ClaimAttempt): Promise<ClaimResult> {
+    const { record, status } = this.#find(handle);
+    if (!record || status === 'gone') return { result: 'gone' };
+    if (record.clientId !== clientId) return { result: 'foreign' };
+    if (status === 'claimed') {
+      return record.claim?.token === token
+        ? { result: 'won' }
+        : { result: 'claimed', wait: this.#leaseLeft(record) };
+    }
+    if (status !== 'approved') return { result: status };
+    record.status = 'claimed';
+    record.claim = { token, until: this.#now() + lease };
+    return { result: 'won' };
+  }
+
+  async settle(handle: string, token: string): Promise<boolean> {
+    const { record, status } = this.#find(handle);
+    if (!record || record.claim?.token !== token) return false;
+    if (status === 'claimed') record.status = 'redeemed';
+    return record.status === 'redeemed';
+  }
+
+  async release(handle: string, token: string): Promise<void> {
+    const { record, status } = this.#find(handle);
+    if (record?.claim?.token !== token || status !== 'claimed') return;
+    record.status = 'approved';
+    delete record.claim;
+  }
+
+  async remove(handle: string): Promise<void> {
+    this.#requests.delete(handle);
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#sweeper);
+    this.#requests.clear();
+  }
+
+  #find(handle: string): { record: RequestRecord | undefined; status: Status | 'gone' } {
+    const record = this.#requests.get(handle);
+    return { record, status: record ? statusAt(record, this.#now()) : 'gone' };
+  }
+
+  #pendingOf(accountId: string): [string, RequestRecord][] {
+    const now = this.#now();
+    return [...this.#requests].filter(
+      ([, record]) => record.accountId === accountId && statusAt(record, now) === 'pending',
+    );
+  }
+
+  #leaseLeft(record: RequestRecord): number {
+    return Math.max(0, (record.claim?.until ?? 0) - this.#now());
+  }
+
+  #stored(handle: string, record: RequestRecord, status: Status): StoredRequest {
+    return {
+      handle,
+      status,
+      clientId: record.clientId,
+      accountId: record.accountId,
+      expiresAt: record.expiresAt,
+      remaining: Math.max(0, record.expiresAt - this.#now()),
+      payload: record.payload,
+      decision: record.decided?.decision,
+    };
+  }
+
+  #sweep(): void {
+    const now = this.#now();
+    for (const [handle, record] of this.#requests) {
+      if (statusAt(record, now) === 'gone') this.#requests.delete(handle);
+    }
+  }
+}

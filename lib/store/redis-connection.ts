@@ -1,0 +1,58 @@
+import type { Cluster, Redis, RedisOptions } from 'ioredis';
+
+/** An ioredis client, of a single server, a Sentinel group or a cluster. */
+export type RedisClient = Redis | Cluster;
+
+/** How long a command may take before its request is answered 503, in milliseconds. */
+export const COMMAND_TIMEOUT = 1_000;
+
+/**
+ * Why not the caller's own connection: ioredis' defaults keep a request waiting for more than half a minute on a dead
+ * server. A command that lost its reply is sent again, which every script of ours stands.
+ */
+const bounded = {
+  lazyConnect: false,
+  enableOfflineQueue: false,
+  connectTimeout: COMMAND_TIMEOUT,
+  maxRetriesPerRequest: 1,
+  autoResendUnfulfilledCommands: true,
+  retryStrategy: (attempt: number): number => Math.min(25 * 2 ** attempt, 400) + Math.random() * 100,
+  // A demoted primary answers READONLY: come again on a new connection, and send the command there.
+  reconnectOnError: (error: Error): false | 2 => (error.message.startsWith('READONLY') ? 2 : false),
+} satisfies RedisOptions;
+
+/** Opens a connection of our own to where `client` points. It is the plugin's to close. */
+export function openConnection(client: RedisClient): RedisClient {
+  const connection = client.isCluster
+    ? (client as Cluster).duplicate([], {
+        enableOfflineQueue: false,
+        lazyConnect: false,
+        clusterRetryStrategy: bounded.retryStrategy,
+        redisOptions: { ...bounded, enableOfflineQueue: true },
+      })
+    : (client as Redis).duplicate(bounded);
+  // Every failure reaches the command that met it; without a listener ioredis would print it as well.
+  connection.on('error', () => {});
+  return connection;
+}
+
+/** Waits until the connection takes commands, for as long as a command may take. */
+export async function whenReady(connection: RedisClient): Promise<void> {
+  if (connection.status === 'ready') return;
+  await new Promise<void>((resolve, reject) => {
+    const settle = (done: () => void) => (): void => {
+      clearTimeout(timer);
+      connection.off('ready', ready);
+      connection.off('end', ended);
+      done();
+    };
+    const ready = settle(resolve);
+    const ended = settle(() => reject(new Error('the connection to Redis was closed')));
+    const timer = setTimeout(
+      settle(() => reject(new Error('Redis is not reachable'))),
+      COMMAND_TIMEOUT,
+    );
+    connection.once('ready', ready);
+    connection.once('end', ended);
+  });
+}
