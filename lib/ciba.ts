@@ -68,7 +68,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
 
   return {
     requests,
-    configure(config) {
+    configure(config): Configuration {
       if (configured)
         throw new CibaError('not_attached', 'ciba.configure() was called before: make one ciba a provider');
       const made = configure(config, { store, events, settings });

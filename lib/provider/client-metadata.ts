@@ -49,9 +49,10 @@ export function expiryOf(
   fallback: number,
   settings: Settings,
 ): number {
-  const most = (client?.['ciba_max_expiry'] as number | undefined) ?? settings.maxExpiry;
+  const most = client?.['ciba_max_expiry'] as number | undefined;
   const usual = (client?.['ciba_default_expiry'] as number | undefined) ?? fallback;
-  return Math.min(requested ?? usual, most);
+  if (requested !== undefined) return Math.min(requested, most ?? settings.maxExpiry);
+  return Math.min(usual, most ?? usual);
 }
 
 function checkCibaClient(metadata: ClientMetadata, userCodes: boolean): void {

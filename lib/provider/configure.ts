@@ -9,6 +9,9 @@ import { extendFindAccount } from './find-account.js';
 import { MemoryAdapter } from './memory-adapter.js';
 import { REQUEST_MODEL } from './names.js';
 
+/** Bits of randomness in an `auth_req_id`, which is also oidc-provider's default for every token. */
+const ID_BITS = 256;
+
 /** A provider configuration whose `features.ciba` needs no hook of the server's. */
 export type ConfigurationWithCiba = Omit<Configuration, 'features'> & {
   readonly features?: (WithoutCiba<Features> & { readonly ciba?: CibaFeature | undefined }) | undefined;
@@ -57,6 +60,7 @@ export function configure(
       ...config.features,
       ciba: { ...extendFeature(theirs, settings, events), enabled: true },
     } as Features,
+    ...(config.formats && { formats: extendFormats(config.formats) }),
     ...(config.findAccount && { findAccount: extendFindAccount(config.findAccount, settings) }),
   };
   return { config: extended, configured: { enabled: true, userCodes } };
@@ -71,6 +75,20 @@ function lifetime(theirs: Lifetime | undefined, settings: Settings): Lifetime {
       typeof theirs === 'function' ? theirs(ctx, request, client) : (theirs ?? settings.defaultExpiry);
     const requested = ctx?.oidc?.params?.['requested_expiry'];
     return expiryOf(client, requested === undefined ? undefined : Number(requested), usual, settings);
+  };
+}
+
+type Formats = NonNullable<Configuration['formats']>;
+
+/** An `auth_req_id` keeps its 256 bits where the server's other tokens have fewer (CIBA Core 7.3). */
+function extendFormats(theirs: Formats): Formats {
+  const { bitsOfOpaqueRandomness: bits = ID_BITS } = theirs;
+  return {
+    ...theirs,
+    bitsOfOpaqueRandomness: (ctx, token) => {
+      const wanted = typeof bits === 'function' ? bits(ctx, token) : bits;
+      return token.kind === REQUEST_MODEL ? Math.max(wanted, ID_BITS) : wanted;
+    },
   };
 }
 

@@ -36,11 +36,22 @@ export function extendFeature(theirs: CibaFeature, settings: Settings, events: E
       }),
     validateBindingMessage:
       theirs.validateBindingMessage ?? ((_ctx, message) => checkBindingMessage(message)),
-    validateRequestContext: theirs.validateRequestContext ?? (() => {}),
+    validateRequestContext: async (ctx, context) => {
+      checkRequestedExpiry(ctx);
+      await theirs.validateRequestContext?.(ctx, context);
+    },
     verifyUserCode: userCodeHook(theirs, settings),
     triggerAuthenticationDevice: deviceHook(theirs, events),
   };
   return { deliveryModes: ['poll'], ...theirs, ...hooks };
+}
+
+/** CIBA Core 7.1: a positive integer. oidc-provider also takes what JavaScript reads as one, such as 1e2 and 0x10. */
+function checkRequestedExpiry(ctx: KoaContextWithOIDC): void {
+  const requested = ctx.oidc.params?.['requested_expiry'];
+  if (requested !== undefined && !/^[1-9][0-9]*$/.test(String(requested))) {
+    throw new errors.InvalidRequest('requested_expiry must be a positive integer');
+  }
 }
 
 function loginHintHook(theirs: CibaFeature, { resolveLoginHint }: Settings): Hooks['processLoginHint'] {

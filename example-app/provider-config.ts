@@ -1,0 +1,50 @@
+import type { AdapterFactory } from 'oidc-provider';
+import type { ConfigurationWithCiba } from 'oidc-provider-ciba';
+import { findAccount } from './accounts.js';
+import { clients } from './clients.js';
+import type { ServerKeys } from './keys.js';
+import { payments } from './payments.js';
+
+const HOUR = 3600;
+const DAY = 24 * HOUR;
+
+/** The identity server as it would be without CIBA, but for one flag. */
+export function providerConfig(keys: ServerKeys, adapter: AdapterFactory | undefined): ConfigurationWithCiba {
+  return {
+    ...(adapter && { adapter }),
+    clients: clients(),
+    findAccount,
+    jwks: keys.jwks,
+    cookies: { keys: [...keys.cookies] },
+    claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
+    acrValues: ['urn:example:phone', 'urn:example:demo'],
+    clientBasedCORS: () => false,
+    renderError: (ctx, { error, error_description }) => {
+      ctx.type = 'text/plain';
+      ctx.body = `${error}: ${error_description ?? ''}\n`;
+    },
+    ttl: {
+      AccessToken: HOUR,
+      ClientCredentials: HOUR,
+      Grant: 14 * DAY,
+      IdToken: HOUR,
+      Interaction: HOUR,
+      RefreshToken: 14 * DAY,
+      Session: 14 * DAY,
+    },
+    features: {
+      ciba: { enabled: true },
+      devInteractions: { enabled: false },
+      introspection: { enabled: true, allowedPolicy: (ctx, _client, token) => isOwn(ctx.oidc.client, token) },
+      registration: { enabled: true },
+      revocation: { enabled: true, allowedPolicy: (ctx, _client, token) => isOwn(ctx.oidc.client, token) },
+      richAuthorizationRequests: payments,
+      rpInitiatedLogout: { enabled: false },
+    },
+  };
+}
+
+/** A client may look at and end what was issued to itself. */
+function isOwn(client: { clientId: string } | undefined, token: { clientId?: string | undefined }): boolean {
+  return client !== undefined && token.clientId === client.clientId;
+}

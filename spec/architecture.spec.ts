@@ -1,0 +1,39 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { join, posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { expect, test } from '@jest/globals';
+
+const lib = fileURLToPath(new URL('../lib', import.meta.url));
+const files = (await readdir(lib, { recursive: true })).filter((file) => file.endsWith('.ts'));
+
+/** What each room may import; its own files always. */
+const ARROWS: Readonly<Record<string, readonly string[]>> = {
+  store: ['errors'],
+  request: ['store', 'errors', 'events'],
+  provider: ['request', 'store', 'errors', 'events', 'options'],
+  http: ['provider', 'request', 'errors', 'options'],
+  options: ['errors', 'store'],
+  events: ['errors'],
+  errors: [],
+};
+
+const roomOf = (file: string): string => String(file.split('/')[0]?.replace(/\.(ts|js)$/, ''));
+
+test.each(files.filter((file) => roomOf(file) in ARROWS))(
+  '%s imports only what its room may',
+  async (file) => {
+    const source = await readFile(join(lib, file), 'utf8');
+    const imported = [...source.matchAll(/from '(\.[^']+)'/g)].map(([, path]) =>
+      roomOf(posix.normalize(posix.join(posix.dirname(file), String(path)))),
+    );
+    const room = roomOf(file);
+    for (const other of imported) expect([room, ...(ARROWS[room] ?? [])]).toContain(other);
+  },
+);
+
+test.each(files.filter((file) => /^(request|store)\//.test(file)))(
+  '%s knows neither Express nor oidc-provider',
+  async (file) => {
+    expect(await readFile(join(lib, file), 'utf8')).not.toMatch(/from '(express|oidc-provider)'/);
+  },
+);

@@ -1,0 +1,137 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { Agent, type IncomingMessage, request } from 'node:http';
+import { createServer } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { fileURLToPath } from 'node:url';
+import { RACER } from './race-configuration.js';
+
+export interface Answer {
+  readonly status: number;
+  readonly body: Record<string, string>;
+}
+
+const PROGRAM = fileURLToPath(new URL('./server-process.ts', import.meta.url));
+const TSCONFIG = fileURLToPath(new URL('../tsconfig.json', import.meta.url));
+const CIBA_GRANT = 'urn:openid:params:grant-type:ciba';
+
+/** One server process, and what a spec asks of it. */
+export class ServerProcess {
+  readonly #port: number;
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #child: ChildProcess;
+
+  private constructor(child: ChildProcess, port: number) {
+    this.#child = child;
+    this.#port = port;
+  }
+
+  /** Starts a process; those of one issuer share its port as the base of their own. */
+  static async start(
+    mode: 'plugin' | 'plain',
+    redisUrl: string,
+    basePort: number,
+    index: number,
+  ): Promise<ServerProcess> {
+    const child = fork(PROGRAM, {
+      execArgv: ['--import', 'tsx', '--conditions', 'source'],
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        TSX_TSCONFIG_PATH: TSCONFIG,
+        MODE: mode,
+        REDIS_URL: redisUrl,
+        ISSUER: `http://127.0.0.1:${basePort}`,
+        NODE_INDEX: String(index),
+      },
+      stdio: ['ignore', 'ignore', process.env['DEBUG_RACES'] ? 'inherit' : 'ignore', 'ipc'],
+    });
+    const ended = once(child, 'exit').then(([code]) => {
+      throw new Error(`the server process ended with ${code} before it listened`);
+    });
+    await Promise.race([once(child, 'message'), ended]);
+    ended.catch(() => {});
+    return new ServerProcess(child, basePort + index);
+  }
+
+  async ask(): Promise<string> {
+    const { status, body } = await this.#post('/backchannel', {
+      scope: 'openid offline_access',
+      login_hint: 'alice',
+    });
+    if (status !== 200) throw new Error(`the request was not accepted: ${status} ${JSON.stringify(body)}`);
+    return String(body['auth_req_id']);
+  }
+
+  poll(authReqId: string): Promise<Answer> {
+    return this.#post('/token', { grant_type: CIBA_GRANT, auth_req_id: authReqId });
+  }
+
+  decide(authReqId: string, action: 'allow' | 'deny'): Promise<Answer> {
+    return this.#post(`/decide?action=${action}&auth_req_id=${authReqId}`, {});
+  }
+
+  async works(accessToken: string | undefined): Promise<boolean> {
+    const response = await this.#send('GET', '/me', { authorization: `Bearer ${accessToken}` });
+    return response.status === 200;
+  }
+
+  async moveClock(milliseconds: number): Promise<void> {
+    await this.#post(`/clock?offset=${milliseconds}`, {});
+  }
+
+  async crashAt(point: string): Promise<void> {
+    await this.#post(`/crash?at=${encodeURIComponent(point)}`, {});
+  }
+
+  /** Resolves once the process is dead. */
+  async dead(): Promise<NodeJS.Signals | null> {
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await once(this.#child, 'exit');
+    return this.#child.signalCode;
+  }
+
+  async stop(): Promise<void> {
+    this.#agent.destroy();
+    this.#child.kill('SIGKILL');
+    await this.dead();
+  }
+
+  #post(path: string, form: Record<string, string>): Promise<Answer> {
+    const credentials = Buffer.from(`${RACER.client_id}:${RACER.client_secret}`).toString('base64');
+    return this.#send(
+      'POST',
+      path,
+      { authorization: `Basic ${credentials}`, 'content-type': 'application/x-www-form-urlencoded' },
+      new URLSearchParams(form).toString(),
+    );
+  }
+
+  async #send(method: string, path: string, headers: Record<string, string>, body?: string): Promise<Answer> {
+    const sent = request({ host: '127.0.0.1', port: this.#port, agent: this.#agent, method, path, headers });
+    sent.end(body);
+    const [response] = (await once(sent, 'response')) as [IncomingMessage];
+    const answer = await text(response);
+    return { status: response.statusCode ?? 0, body: answer.startsWith('{') ? JSON.parse(answer) : {} };
+  }
+}
+
+/** A port with room behind it for the processes of one issuer. */
+export async function freeBasePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const { port } = probe.address() as { port: number };
+  probe.close();
+  await once(probe, 'close');
+  return Math.min(port, 65_000);
+}
+
+/** Runs rounds, several at a time, so that the processes are busy with more than the one. */
+export async function rounds<T>(count: number, round: (index: number) => Promise<T>): Promise<T[]> {
+  const results: T[] = [];
+  let next = 0;
+  const runner = async (): Promise<void> => {
+    for (let index = next++; index < count; index = next++) results[index] = await round(index);
+  };
+  await Promise.all(Array.from({ length: 6 }, runner));
+  return results;
+}

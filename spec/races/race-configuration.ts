@@ -1,0 +1,39 @@
+import type { AdapterFactory, KoaContextWithOIDC } from 'oidc-provider';
+import type { ConfigurationWithCiba } from 'oidc-provider-ciba';
+
+/** The client of the race and crash specs. */
+export const RACER = { client_id: 'racer', client_secret: 'racer-secret-0123456789abcdef0123456789' };
+
+type Found = { readonly kind?: string } | undefined;
+
+/** What both the plugin's server and the control are made with. */
+export function raceConfiguration(
+  adapter: AdapterFactory,
+  accountAskedFor: (token: Found) => void,
+): ConfigurationWithCiba {
+  return {
+    adapter,
+    clients: [
+      {
+        ...RACER,
+        grant_types: ['urn:openid:params:grant-type:ciba', 'refresh_token'],
+        response_types: [],
+        redirect_uris: [],
+        backchannel_token_delivery_mode: 'poll',
+      },
+    ],
+    async findAccount(_ctx: KoaContextWithOIDC, sub: string, token?: Found) {
+      accountAskedFor(token);
+      return { accountId: sub, claims: () => ({ sub }) };
+    },
+    cookies: { keys: ['race specs sign nothing of worth'] },
+    ttl: {
+      AccessToken: 3600,
+      Grant: 3600,
+      IdToken: 3600,
+      RefreshToken: 3600,
+      BackchannelAuthenticationRequest: 300,
+    },
+    features: { ciba: { enabled: true }, devInteractions: { enabled: false } },
+  };
+}

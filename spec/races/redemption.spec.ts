@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { type Answer, freeBasePort, rounds, ServerProcess } from './processes.js';
+
+/** Faults F1, promise 2: what one round of parallel redemptions came to. */
+interface Round {
+  readonly tokens: number;
+  readonly others: readonly string[];
+  readonly winnerWorks: boolean;
+}
+
+const PARALLEL = 8;
+
+let redis: TestRedis;
+const started: ServerProcess[] = [];
+
+async function twoProcesses(mode: 'plugin' | 'plain'): Promise<[ServerProcess, ServerProcess]> {
+  const port = await freeBasePort();
+  const pair = await Promise.all([0, 1].map((index) => ServerProcess.start(mode, redis.url, port, index)));
+  started.push(...pair);
+  return pair as [ServerProcess, ServerProcess];
+}
+
+async function redeemInParallel(one: ServerProcess, other: ServerProcess): Promise<Round> {
+  const authReqId = await one.ask();
+  await other.decide(authReqId, 'allow');
+  const answers = await Promise.all(
+    Array.from({ length: PARALLEL }, (_, index) => (index % 2 ? one : other).poll(authReqId)),
+  );
+  const winners = answers.filter(({ status }) => status === 200);
+  const works = await Promise.all(winners.map(({ body }) => other.works(body['access_token'])));
+  return {
+    tokens: winners.length,
+    others: answers.filter(({ status }) => status !== 200).map(({ body }: Answer) => String(body['error'])),
+    winnerWorks: works.length > 0 && works.every(Boolean),
+  };
+}
+
+const right = ({ tokens, others, winnerWorks }: Round): boolean =>
+  tokens === 1 && winnerWorks && others.every((error) => error === 'invalid_grant' || error === 'slow_down');
+
+beforeAll(async () => {
+  redis = await startRedis();
+});
+
+afterAll(async () => {
+  await Promise.all(started.map((child) => child.stop()));
+  await redis.stop();
+});
+
+describe('parallel redemptions of one approved request on two processes [TOK-6, TOK-7]', () => {
+  test('1,000 rounds of 8: one token answer each, whose access token works afterwards', async () => {
+    const [one, other] = await twoProcesses('plugin');
+    const results = await rounds(1_000, () => redeemInParallel(one, other));
+    expect(results).toHaveLength(1_000);
+    expect(results.filter((round) => !right(round))).toEqual([]);
+  }, 600_000);
+
+  test('the control, bare oidc-provider with a usual adapter, fails the same rounds', async () => {
+    const [one, other] = await twoProcesses('plain');
+    const results = await rounds(50, () => redeemInParallel(one, other));
+    expect(results.filter((round) => !right(round)).length).toBeGreaterThan(0);
+    expect(results.some(({ tokens }) => tokens > 1)).toBe(true);
+  }, 120_000);
+});
+
+describe('an approval against a denial on two processes [UX-4]', () => {
+  interface Contest {
+    readonly accepted: readonly string[];
+    readonly told: readonly (string | undefined)[];
+    readonly polled: string;
+  }
+
+  async function contest(approver: ServerProcess, denier: ServerProcess): Promise<Contest> {
+    const authReqId = await approver.ask();
+    const [allowed, denied] = await Promise.all([
+      approver.decide(authReqId, 'allow'),
+      denier.decide(authReqId, 'deny'),
+    ]);
+    const poll = await denier.poll(authReqId);
+    return {
+      accepted: [allowed.status === 204 ? 'approved' : '', denied.status === 204 ? 'denied' : ''].filter(
+        Boolean,
+      ),
+      told: [allowed, denied].filter(({ status }) => status === 409).map(({ body }) => body['outcome']),
+      polled:
+        poll.status === 200
+          ? 'approved'
+          : poll.body['error'] === 'access_denied'
+            ? 'denied'
+            : String(poll.status),
+    };
+  }
+
+  /** One is accepted, the other is told of it, and the client hears the same. */
+  const consistent = ({ accepted, told, polled }: Contest): boolean =>
+    accepted.length === 1 && told.length === 1 && told[0] === accepted[0] && polled === accepted[0];
+
+  test('1,000 rounds: one wins, both sides and the client hear the same', async () => {
+    const [one, other] = await twoProcesses('plugin');
+    const results = await rounds(1_000, (index) => (index % 2 ? contest(one, other) : contest(other, one)));
+    expect(results.filter((result) => !consistent(result))).toEqual([]);
+    expect(new Set(results.map(({ polled }) => polled))).toEqual(new Set(['approved', 'denied']));
+  }, 600_000);
+
+  test('the control, bare oidc-provider, tells both that they decided', async () => {
+    const [one, other] = await twoProcesses('plain');
+    const results = await rounds(20, () => contest(one, other));
+    expect(results.some(({ accepted }) => accepted.length === 2)).toBe(true);
+  }, 120_000);
+});

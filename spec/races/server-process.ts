@@ -1,0 +1,132 @@
+/**
+ * One server process of the race and crash specs, on the Redis of REDIS_URL. MODE=plugin has the plugin; MODE=plain is bare
+ * oidc-provider with a usual Redis adapter for every model, the control that the same specs must see fail.
+ *
+ * Besides the provider it answers to the spec alone: /decide, /clock (moves the store's clock as this process sees it) and
+ * /crash (the process kills itself at the named point of its next redemption).
+ */
+import express from 'express';
+import { Redis } from 'ioredis';
+import Provider, { type AdapterFactory, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
+import { redisAdapter } from '../../example-app/redis-adapter.js';
+import { raceConfiguration } from './race-configuration.js';
+
+const { REDIS_URL, ISSUER, MODE } = process.env as Record<'REDIS_URL' | 'ISSUER' | 'MODE', string>;
+const redis = new Redis(REDIS_URL);
+let offset = 0;
+let crashAt: string | undefined;
+
+function crashPoint(name: string): void {
+  if (crashAt === name) process.kill(process.pid, 'SIGKILL');
+}
+
+/** The usual adapter, with a place to crash after each token that a redemption saves. */
+const adapter: AdapterFactory = (name) => {
+  const usual = redisAdapter(redis)(name);
+  const upsert = usual.upsert.bind(usual);
+  usual.upsert = async (...args) => {
+    await upsert(...args);
+    crashPoint(`${name} saved`);
+  };
+  return usual;
+};
+
+const config = raceConfiguration(adapter, (token) => {
+  if (token?.kind === 'BackchannelAuthenticationRequest') crashPoint('claimed');
+});
+
+type Decide = (authReqId: string, action: string) => Promise<void>;
+
+function pluginServer(): { provider: Provider; ciba: Ciba; decide: Decide } {
+  const ciba = createCiba({
+    redis,
+    pendingPerAccount: false,
+    resolveLoginHint: (hint) => hint,
+    timeOffset: () => offset,
+  });
+  const provider = new Provider(ISSUER, ciba.configure(config));
+  return {
+    provider,
+    ciba,
+    async decide(authReqId, action) {
+      const handle = ciba.requests.handleOf(authReqId);
+      if (action === 'allow') await ciba.requests.approve(handle, { accountId: 'alice' });
+      else await ciba.requests.deny(handle, { accountId: 'alice' });
+    },
+  };
+}
+
+function plainServer(): { provider: Provider; decide: Decide } {
+  const provider = new Provider(ISSUER, {
+    ...config,
+    features: {
+      ...config.features,
+      ciba: {
+        enabled: true,
+        processLoginHint: (_ctx: KoaContextWithOIDC, hint?: string) => hint,
+        processLoginHintToken: () => undefined,
+        validateBindingMessage: () => {},
+        validateRequestContext: () => {},
+        verifyUserCode: () => {},
+        triggerAuthenticationDevice: () => {},
+      },
+    },
+  });
+  return {
+    provider,
+    async decide(authReqId, action) {
+      if (action !== 'allow') return provider.backchannelResult(authReqId, new errors.AccessDenied());
+      const request = await provider.BackchannelAuthenticationRequest.find(authReqId);
+      const grant = new provider.Grant({ accountId: 'alice', clientId: String(request?.clientId) });
+      grant.addOIDCScope('openid offline_access');
+      await provider.backchannelResult(authReqId, await grant.save());
+    },
+  };
+}
+
+const server = MODE === 'plugin' ? pluginServer() : plainServer();
+const { provider } = server;
+const app = express();
+
+app.post('/decide', async (req, res) => {
+  try {
+    await server.decide(String(req.query['auth_req_id']), String(req.query['action']));
+    res.status(204).end();
+  } catch (error) {
+    if (!(error instanceof CibaError)) throw error;
+    res.status(409).json({ code: error.code, outcome: error.outcome });
+  }
+});
+app.post('/clock', (req, res) => {
+  offset = Number(req.query['offset']);
+  res.status(204).end();
+});
+app.post('/crash', (req, res) => {
+  crashAt = String(req.query['at']);
+  res.status(204).end();
+});
+
+// The first middleware is the outermost: what it does last, it does when the plugin has settled.
+provider.use(async (_ctx, next) => {
+  await next();
+  crashPoint('settled');
+});
+if ('ciba' in server) app.use(server.ciba.router(provider));
+// The last one is the innermost: what it does last, it does when the tokens are issued and the plugin has not settled.
+provider.use(async (_ctx, next) => {
+  await next();
+  crashPoint('issued');
+});
+app.use(provider.callback());
+
+const listener = app.listen(
+  Number(new URL(ISSUER).port) + Number(process.env['NODE_INDEX']),
+  '127.0.0.1',
+  () => {
+    process.send?.('listening');
+  },
+);
+listener.keepAliveTimeout = 60_000;
+// The spec's process is this one's reason to be.
+process.on('disconnect', () => process.exit(0));

@@ -1,0 +1,172 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtemp } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
+import { findRedisServer } from '../../tools/programs.mjs';
+import { until } from './until.js';
+
+/** A Redis server of its own, on this machine, empty and without persistence. It ends with the process that started it. */
+export interface TestRedis {
+  readonly port: number;
+  readonly url: string;
+  /** Of the server that runs now. */
+  readonly pid: number;
+  /** A client with ioredis' defaults, closed by `stop`. */
+  client(options?: RedisOptions): Redis;
+  /** Freezes the server: it accepts connections and answers nothing. */
+  pause(): void;
+  resume(): void;
+  /** Kills the server without a word to anybody. */
+  kill(): Promise<void>;
+  /** Starts an empty server on the same port, after `kill`. */
+  restart(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+/** Three servers that share the slots of a cluster. */
+export interface TestCluster {
+  readonly nodes: readonly TestRedis[];
+  /** A client of the whole cluster, closed by `stop`. */
+  client(options?: ClusterOptions): Cluster;
+  stop(): Promise<void>;
+}
+
+export async function startRedis({ args = [] }: { args?: readonly string[] } = {}): Promise<TestRedis> {
+  const port = await freePort();
+  let server = await launch(port, args);
+  const clients: Redis[] = [];
+  return {
+    port,
+    url: `redis://127.0.0.1:${port}`,
+    get pid() {
+      return server.pid;
+    },
+    client(options = {}) {
+      const client = new Redis({ host: '127.0.0.1', port, ...options });
+      client.on('error', () => {});
+      clients.push(client);
+      return client;
+    },
+    pause() {
+      process.kill(server.pid, 'SIGSTOP');
+    },
+    resume() {
+      process.kill(server.pid, 'SIGCONT');
+    },
+    kill() {
+      return server.end();
+    },
+    async restart() {
+      server = await launch(port, args);
+    },
+    async stop() {
+      for (const client of clients) client.disconnect();
+      await server.end();
+    },
+  };
+}
+
+const SLOTS = 16_384;
+
+export async function startCluster({ args = [] }: { args?: readonly string[] } = {}): Promise<TestCluster> {
+  const clusterArgs = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000', ...args];
+  const nodes = await Promise.all([0, 1, 2].map(() => startRedis({ args: clusterArgs })));
+  const members = nodes.map((node) => node.client());
+  await Promise.all(
+    members.map(async (member, index) => {
+      const first = Math.floor((index * SLOTS) / nodes.length);
+      const end = Math.floor(((index + 1) * SLOTS) / nodes.length);
+      const slots = Array.from({ length: end - first }, (_, slot) => first + slot);
+      await member.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
+      await member.call('CLUSTER', 'ADDSLOTS', ...slots);
+      await member.call('CLUSTER', 'MEET', '127.0.0.1', nodes[0]?.port ?? 0);
+    }),
+  );
+  await until('the cluster is whole', async () => {
+    const infos = await Promise.all(members.map((member) => member.call('CLUSTER', 'INFO')));
+    return infos.every((info) =>
+      /cluster_state:ok[^]*cluster_slots_ok:16384[^]*cluster_known_nodes:3/.test(String(info)),
+    );
+  });
+  const clients: Cluster[] = [];
+  return {
+    nodes,
+    client(options = {}) {
+      const client = new Cluster(
+        nodes.map(({ port }) => ({ host: '127.0.0.1', port })),
+        options,
+      );
+      client.on('error', () => {});
+      clients.push(client);
+      return client;
+    },
+    async stop() {
+      for (const client of clients) client.disconnect();
+      await Promise.all(nodes.map((node) => node.stop()));
+    },
+  };
+}
+
+/**
+ * The shell between this process and the server waits for the end of its standard input, which comes when this process ends,
+ * however it ends. It has not waited for the server before, so the server's process id cannot be another's by then.
+ */
+const GUARD = `
+  folder=$1; shift
+  "$@" & server=$!
+  echo "pid $server"
+  cat > /dev/null
+  kill -KILL $server
+  wait $server
+  rm -rf "$folder"
+`;
+
+async function launch(port: number, args: readonly string[]): Promise<{ pid: number; end(): Promise<void> }> {
+  const program = findRedisServer();
+  if (program === undefined) throw new Error('no redis-server here: run node tools/prepare-tests.mjs');
+  const folder = await mkdtemp(join(tmpdir(), 'ciba-redis-'));
+  const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', folder];
+  const volatile = ['--save', '', '--appendonly', 'no'];
+  const guard = spawn('sh', ['-c', GUARD, 'sh', folder, program, ...place, ...volatile, ...args], {
+    stdio: ['pipe', 'pipe', 'inherit'],
+  });
+  const ended = once(guard, 'exit');
+  let output = '';
+  guard.stdout.setEncoding('utf8').on('data', (text: string) => {
+    output += text;
+  });
+  const end = async (): Promise<void> => {
+    guard.stdin.end();
+    await ended;
+  };
+  const probe = new Redis({ host: '127.0.0.1', port, retryStrategy: () => 20, maxRetriesPerRequest: null });
+  probe.on('error', () => {});
+  try {
+    let pid = Number.NaN;
+    await until('redis-server answers', async () => {
+      pid = Number(/^pid (\d+)$/m.exec(output)?.[1]);
+      return output.includes('Ready to accept connections') && (await probe.ping()) === 'PONG';
+    });
+    return { pid, end };
+  } catch (cause) {
+    await end();
+    throw new Error(`redis-server did not start:\n${output}`, { cause });
+  } finally {
+    probe.disconnect();
+  }
+}
+
+/** A free port whose cluster bus, 10,000 above, is a port as well. */
+async function freePort(): Promise<number> {
+  for (;;) {
+    const server = createServer().listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as { port: number };
+    server.close();
+    await once(server, 'close');
+    if (port < 55_000) return port;
+  }
+}

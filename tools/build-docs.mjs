@@ -1,0 +1,66 @@
+// Makes docs/options.md, docs/errors.md and docs/events.md from the docstrings in lib/, so that what is written there is what
+// the code says. `--check` changes nothing and fails where they differ.
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const root = new URL('..', import.meta.url);
+const read = (path) => readFileSync(new URL(path, root), 'utf8');
+
+/** A docstring as one paragraph of Markdown. */
+const prose = (doc) =>
+  doc
+    .replace(/^\s*\*? ?/gm, '')
+    .replace(/\{@link ([\w.]+)\}/g, '`$1`')
+    .replace(/\s+/g, ' ')
+    .trim();
+
+const bodyOf = (source, name) =>
+  new RegExp(`export interface ${name} \\{([\\s\\S]*?)\\n\\}\\n`).exec(source)[1];
+
+/** The members of an interface: [name, docstring]. */
+const members = (body) =>
+  [...body.matchAll(/ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(?:readonly )?'?([\w.]+)'?\??:/g)].map(
+    ([, doc, name]) => [name, prose(doc)],
+  );
+
+const page = (title, lead, from, rows) =>
+  `# ${title}\n\n${lead}\n\nMade from \`${from}\` by \`npm run docs\`: change it there.\n\n${rows.join('\n\n')}\n`;
+const heading = ([name, text]) => `## \`${name}\`\n\n${text}`;
+
+const options = read('lib/options.ts');
+const events = read('lib/events.ts');
+const errors = read('lib/errors.ts');
+const codes = [...errors.matchAll(/^ \* - `(\w+)` (.+)$/gm)].map(([, code, meaning]) => [
+  code,
+  `${meaning}.`,
+]);
+
+const pages = {
+  'docs/options.md': page(
+    'Options',
+    'What `createCiba(options)` can be told. Every option may be left out; a wrong or an unknown one stops the start with a sentence that names it.',
+    'lib/options.ts',
+    members(bodyOf(options, 'CibaOptions')).map(heading),
+  ),
+  'docs/events.md': page(
+    'Events',
+    'What `ciba.on(name, listener)` can hear. An event leaves after the store has accepted what it tells, and holds no secret: a request is named by its handle.',
+    'lib/events.ts',
+    members(bodyOf(events, 'CibaEvents')).map(heading),
+  ),
+  'docs/errors.md': page(
+    'Errors',
+    'The codes of `CibaError`. Its `message` is fit for a person or a client to read; what only a log may hold is in `cause`.',
+    'lib/errors.ts',
+    codes.map(heading),
+  ),
+};
+
+let stale = false;
+for (const [path, text] of Object.entries(pages)) {
+  if (!process.argv.includes('--check')) writeFileSync(new URL(path, root), text);
+  else if (read(path) !== text) {
+    stale = true;
+    console.error(`${path} is not what lib/ says: run npm run docs`);
+  }
+}
+if (stale) process.exit(1);
