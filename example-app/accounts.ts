@@ -29,5 +29,8 @@ export const findAccount: FindAccount = (_ctx, id) => {
   const person = personById(id);
   if (!person) return undefined;
   const { name, email } = person;
-  return { accountId: person.id, claims: async () => ({ sub: person.id, name, email, email_verified: true }) };
+  return {
+    accountId: person.id,
+    claims: async () => ({ sub: person.id, name, email, email_verified: true }),
+  };
 };

@@ -1,6 +1,13 @@
-import { type AuthorizationDetail, type Configuration, errors } from 'oidc-provider';
+import {
+  type AuthorizationDetail,
+  type AuthorizationDetailsForIntrospection,
+  errors,
+  type ResourceServer,
+  type RichAuthorizationRequestsActiveConfiguration,
+} from 'oidc-provider';
 
-type Features = NonNullable<Configuration['features']>;
+/** The service that takes payments: an access token with a payment in it is for nobody else. */
+export const PAYMENTS_API = 'urn:example:payments';
 
 const MEMBERS: Readonly<Record<string, RegExp>> = {
   type: /^payment$/,
@@ -13,7 +20,9 @@ const MEMBERS: Readonly<Record<string, RegExp>> = {
  * Payments as authorization details (RFC 9396): what the person agrees to is not a sentence alone but an amount and a payee,
  * which the access token then carries.
  */
-export const payments: NonNullable<Features['richAuthorizationRequests']> & object = {
+export const payments: RichAuthorizationRequestsActiveConfiguration & {
+  authorizationDetailsForIntrospection: AuthorizationDetailsForIntrospection;
+} = {
   enabled: true,
   types: { payment: { validate: (_ctx, detail) => checkPayment(detail) } },
   // What the person approved is what the token gets: no more, no less.
@@ -34,4 +43,10 @@ function checkPayment(detail: AuthorizationDetail): void {
       throw new errors.InvalidAuthorizationDetails(`a payment needs a valid ${name}`);
     }
   }
+}
+
+/** The services that access tokens can be asked for (RFC 8707). */
+export function resourceServer(resource: string): ResourceServer {
+  if (resource !== PAYMENTS_API) throw new errors.InvalidTarget();
+  return { scope: '', audience: PAYMENTS_API, accessTokenFormat: 'opaque' };
 }

@@ -3,7 +3,7 @@ import type { ConfigurationWithCiba } from 'oidc-provider-ciba';
 import { findAccount } from './accounts.js';
 import { clients } from './clients.js';
 import type { ServerKeys } from './keys.js';
-import { payments } from './payments.js';
+import { payments, resourceServer } from './payments.js';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
@@ -35,16 +35,18 @@ export function providerConfig(keys: ServerKeys, adapter: AdapterFactory | undef
     features: {
       ciba: { enabled: true },
       devInteractions: { enabled: false },
-      introspection: { enabled: true, allowedPolicy: (ctx, _client, token) => isOwn(ctx.oidc.client, token) },
+      introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientAuthMethod !== 'none' },
       registration: { enabled: true },
-      revocation: { enabled: true, allowedPolicy: (ctx, _client, token) => isOwn(ctx.oidc.client, token) },
+      revocation: {
+        enabled: true,
+        allowedPolicy: (_ctx, client, token) => token.clientId === client.clientId,
+      },
+      resourceIndicators: {
+        enabled: true,
+        getResourceServerInfo: (_ctx, resource) => resourceServer(resource),
+      },
       richAuthorizationRequests: payments,
       rpInitiatedLogout: { enabled: false },
     },
   };
-}
-
-/** A client may look at and end what was issued to itself. */
-function isOwn(client: { clientId: string } | undefined, token: { clientId?: string | undefined }): boolean {
-  return client !== undefined && token.clientId === client.clientId;
 }

@@ -19,11 +19,20 @@ export function settingsOf(env: Env): Settings {
   }
   const issuer = env['ISSUER'] || `http://localhost:${port}`;
   if (!URL.canParse(issuer)) throw new Error(`ISSUER must be a URL, not ${issuer}`);
+  const redisUrl = env['REDIS_URL'] || undefined;
+  if (redisUrl && !/^rediss?:$/.test(URL.canParse(redisUrl) ? new URL(redisUrl).protocol : '')) {
+    throw new Error('REDIS_URL must be a URL such as redis://localhost:6379');
+  }
   return {
     port,
     issuer: issuer.replace(/\/$/, ''),
-    redisUrl: env['REDIS_URL'] || undefined,
+    redisUrl,
     limits: env['LIMITS'] !== 'off',
     production: env['NODE_ENV'] === 'production',
   };
+}
+
+/** Where requests and tokens are kept, in words; without the password that a URL may hold. */
+export function storageOf({ redisUrl }: Settings): string {
+  return redisUrl ? `Redis at ${new URL(redisUrl).host}` : 'memory (set REDIS_URL for Redis)';
 }

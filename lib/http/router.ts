@@ -19,8 +19,12 @@ export interface RouterParts {
  */
 export function cibaRouter({ provider, paths, requests, settings }: RouterParts): Router {
   const router = Router();
-  const pipeline = provider.callback();
-  const answer = (req: Request, res: Response): void => void pipeline(req, res);
+  // Made at the first request: middleware that the server adds to the provider until then is part of it.
+  let pipeline: ReturnType<Provider['callback']> | undefined;
+  const answer = (req: Request, res: Response): void => {
+    pipeline ??= provider.callback();
+    void pipeline(req, res);
+  };
 
   router.post(paths.backchannel, answer);
   router.all(paths.backchannel, onlyPost);

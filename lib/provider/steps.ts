@@ -22,6 +22,7 @@ const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = 
   [settleRedemption, TOKEN_ROUTE],
   [addInterval, BACKCHANNEL_ROUTE],
   [sayUnauthorizedClient, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
+  [sayInvalidRequest, BACKCHANNEL_ROUTE],
   [addRetryAfter, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [keepToTheErrorEnvelope, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [tellRefusal, BACKCHANNEL_ROUTE],
@@ -48,6 +49,14 @@ function sayUnauthorizedClient(ctx: KoaContextWithOIDC): void {
   const body = errorBody(ctx);
   if (body?.error !== 'invalid_request' || !client || client.grantTypeAllowed(CIBA_GRANT)) return;
   ctx.body = { error: 'unauthorized_client', error_description: 'the client is not registered for CIBA' };
+}
+
+/** CIBA Core 13 has neither code: they are those of the authorization endpoint (OIDC Core 3.1.2.6). */
+function sayInvalidRequest(ctx: KoaContextWithOIDC): void {
+  const body = errorBody(ctx);
+  if (body?.error === 'request_not_supported' || body?.error === 'request_uri_not_supported') {
+    ctx.body = { ...body, error: 'invalid_request' };
+  }
 }
 
 /** CIBA Core 10.1, RFC 9110 10.2.3. */

@@ -71,3 +71,24 @@ test('a process killed after the redemption was settled: it stays redeemed, and 
   await survivor.moveClock(CLAIM_LEASE);
   expect(await survivor.poll(authReqId)).toMatchObject({ status: 400, body: { error: 'invalid_grant' } });
 });
+
+test('the control, bare oidc-provider: the same kill burns the approval', async () => {
+  const controlPort = await freeBasePort();
+  const [plainSurvivor, plainVictim] = await Promise.all([
+    ServerProcess.start('plain', redis.url, controlPort, 0),
+    ServerProcess.start('plain', redis.url, controlPort, 1),
+  ]);
+  try {
+    const authReqId = await plainSurvivor.ask();
+    await plainSurvivor.decide(authReqId, 'allow');
+    await plainVictim.crashAt('claimed');
+    await expect(plainVictim.poll(authReqId)).rejects.toThrow();
+    expect(await plainVictim.dead()).toBe('SIGKILL');
+    expect(await plainSurvivor.poll(authReqId)).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_grant' },
+    });
+  } finally {
+    await Promise.all([plainSurvivor.stop(), plainVictim.stop()]);
+  }
+});

@@ -57,7 +57,7 @@ function pluginServer(): { provider: Provider; ciba: Ciba; decide: Decide } {
   };
 }
 
-function plainServer(): { provider: Provider; decide: Decide } {
+function plainServer(): { provider: Provider; ciba?: Ciba; decide: Decide } {
   const provider = new Provider(ISSUER, {
     ...config,
     features: {
@@ -112,7 +112,7 @@ provider.use(async (_ctx, next) => {
   await next();
   crashPoint('settled');
 });
-if ('ciba' in server) app.use(server.ciba.router(provider));
+if (server.ciba) app.use(server.ciba.router(provider));
 // The last one is the innermost: what it does last, it does when the tokens are issued and the plugin has not settled.
 provider.use(async (_ctx, next) => {
   await next();

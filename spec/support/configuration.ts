@@ -1,5 +1,5 @@
 import { generateKeyPairSync, type JsonWebKey } from 'node:crypto';
-import type { Account, ClientMetadata, Configuration } from 'oidc-provider';
+import type { Account, ClientMetadata, Configuration, KoaContextWithOIDC } from 'oidc-provider';
 
 export const ISSUER = 'http://op.example';
 export const CIBA_GRANT = 'urn:openid:params:grant-type:ciba';
@@ -54,6 +54,11 @@ export const patientClient: ClientMetadata = pollClient('patient', {
   ciba_max_expiry: 120,
 });
 
+/** As the default of oidc-provider, which would print a notice. */
+function lifetime({ oidc }: KoaContextWithOIDC): number {
+  return Math.min(Number(oidc.params?.['requested_expiry'] ?? 300), 600);
+}
+
 /** What both kinds of server have in common. */
 export function baseConfiguration(): Configuration {
   return {
@@ -65,7 +70,13 @@ export function baseConfiguration(): Configuration {
     cookies: { keys: ['cookie key of the tests'] },
     interactions: { url: () => '/sign-in' },
     // With these set oidc-provider has no notice to print.
-    ttl: { AccessToken: 3600, BackchannelAuthenticationRequest: 300, Grant: 7200, IdToken: 3600, RefreshToken: 7200 },
+    ttl: {
+      AccessToken: 3600,
+      BackchannelAuthenticationRequest: lifetime,
+      Grant: 7200,
+      IdToken: 3600,
+      RefreshToken: 7200,
+    },
     features: {
       devInteractions: { enabled: false },
       introspection: { enabled: true, allowedPolicy: async () => true },

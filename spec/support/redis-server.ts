@@ -8,6 +8,10 @@ import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis'
 import { findRedisServer } from '../../tools/programs.mjs';
 import { until } from './until.js';
 
+/** What ioredis takes, with the replies as ioredis gives them by default. */
+export type ClientOptions = RedisOptions & { replyMapping?: 'legacy' };
+export type ClusterClientOptions = Omit<ClusterOptions, 'redisOptions'> & { redisOptions?: ClientOptions };
+
 /** A Redis server of its own, on this machine, empty and without persistence. It ends with the process that started it. */
 export interface TestRedis {
   readonly port: number;
@@ -15,7 +19,7 @@ export interface TestRedis {
   /** Of the server that runs now. */
   readonly pid: number;
   /** A client with ioredis' defaults, closed by `stop`. */
-  client(options?: RedisOptions): Redis;
+  client(options?: ClientOptions): Redis;
   /** Freezes the server: it accepts connections and answers nothing. */
   pause(): void;
   resume(): void;
@@ -30,13 +34,13 @@ export interface TestRedis {
 export interface TestCluster {
   readonly nodes: readonly TestRedis[];
   /** A client of the whole cluster, closed by `stop`. */
-  client(options?: ClusterOptions): Cluster;
+  client(options?: ClusterClientOptions): Cluster;
   stop(): Promise<void>;
 }
 
 export async function startRedis({ args = [] }: { args?: readonly string[] } = {}): Promise<TestRedis> {
-  const port = await freePort();
-  let server = await launch(port, args);
+  const { port, server: first } = await launchSomewhere(args);
+  let server = first;
   const clients: Redis[] = [];
   return {
     port,
@@ -120,11 +124,28 @@ const GUARD = `
   echo "pid $server"
   cat > /dev/null
   kill -KILL $server
-  wait $server
+  wait $server 2> /dev/null
   rm -rf "$folder"
 `;
 
-async function launch(port: number, args: readonly string[]): Promise<{ pid: number; end(): Promise<void> }> {
+interface Server {
+  readonly pid: number;
+  end(): Promise<void>;
+}
+
+/** On a free port; another one where somebody was faster to take it. */
+async function launchSomewhere(args: readonly string[]): Promise<{ port: number; server: Server }> {
+  for (let attempt = 1; ; attempt += 1) {
+    const port = await freePort();
+    try {
+      return { port, server: await launch(port, args) };
+    } catch (error) {
+      if (attempt === 3) throw error;
+    }
+  }
+}
+
+async function launch(port: number, args: readonly string[]): Promise<Server> {
   const program = findRedisServer();
   if (program === undefined) throw new Error('no redis-server here: run node tools/prepare-tests.mjs');
   const folder = await mkdtemp(join(tmpdir(), 'ciba-redis-'));
@@ -148,8 +169,10 @@ async function launch(port: number, args: readonly string[]): Promise<{ pid: num
     let pid = Number.NaN;
     await until('redis-server answers', async () => {
       pid = Number(/^pid (\d+)$/m.exec(output)?.[1]);
+      if (output.includes('Failed listening')) return true;
       return output.includes('Ready to accept connections') && (await probe.ping()) === 'PONG';
     });
+    if (output.includes('Failed listening')) throw new Error('the port was taken');
     return { pid, end };
   } catch (cause) {
     await end();

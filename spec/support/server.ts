@@ -105,7 +105,10 @@ export function bareServer(options: ServerOptions = {}): Server {
     advance: clock.advance,
     approve: async (authReqId, { scope, accountId: _, rar: __, grantId, amr, ...details } = {}) => {
       const given = grantId ?? (await nativeGrant(provider, authReqId, scope));
-      await provider.backchannelResult(authReqId, given, { ...details, ...(amr && { amr: [...amr] }) } as never);
+      await provider.backchannelResult(authReqId, given, {
+        ...details,
+        ...(amr && { amr: [...amr] }),
+      } as never);
     },
     deny: async (authReqId, description) => {
       await provider.backchannelResult(authReqId, new errors.AccessDenied(description));
@@ -130,7 +133,10 @@ export function pluginServer(options: PluginServerOptions = {}): PluginServer {
   const config = configurationOf(options, store);
   const provider = new Provider(
     ISSUER,
-    ciba.configure({ ...config, features: { ...config.features, ciba: { ...options.hooks, enabled: true } } }),
+    ciba.configure({
+      ...config,
+      features: { ...config.features, ciba: { ...options.hooks, enabled: true } },
+    }),
   );
   const [events, heard] = [[] as Heard[], [] as string[]];
   for (const name of Object.keys(EVENT_NAMES) as CibaEventName[]) {
@@ -213,7 +219,10 @@ export async function post(
 }
 
 /** What introspection says of a token. */
-export async function introspect(server: Server, token: string): Promise<{ active: boolean; [claim: string]: unknown }> {
+export async function introspect(
+  server: Server,
+  token: string,
+): Promise<{ active: boolean; [claim: string]: unknown }> {
   return (await post(server, '/token/introspection', { token })).body;
 }
 
@@ -248,7 +257,10 @@ async function accountIdOf(ciba: Ciba, handle: string): Promise<string> {
 /** What a server's own code makes of a yes. */
 async function nativeGrant(provider: Provider, authReqId: string, scope?: string): Promise<string> {
   const found = await provider.BackchannelAuthenticationRequest.find(authReqId, { ignoreExpiration: true });
-  const grant = new provider.Grant({ accountId: String(found?.accountId), clientId: String(found?.clientId) });
+  const grant = new provider.Grant({
+    accountId: String(found?.accountId),
+    clientId: String(found?.clientId),
+  });
   const asked = (found as { scope?: string } | undefined)?.scope ?? 'openid';
   grant.addOIDCScope(scope ?? asked);
   for (const resource of [(found as { resource?: string | string[] } | undefined)?.resource ?? []].flat()) {

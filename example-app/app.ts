@@ -1,0 +1,108 @@
+import express, { type Express } from 'express';
+import { Redis } from 'ioredis';
+import Provider from 'oidc-provider';
+import { type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
+import { resolveLoginHint } from './accounts.js';
+import { tillPoll } from './clients.js';
+import { demoRoutes } from './demo.js';
+import { answerError, pages } from './http.js';
+import { freshKeys, sharedKeys } from './keys.js';
+import { phoneRoutes } from './phone.js';
+import { PhoneSession } from './phone-session.js';
+import { providerConfig } from './provider-config.js';
+import { redisAdapter } from './redis-adapter.js';
+import { type Env, settingsOf } from './settings.js';
+import { tillRoutes } from './till.js';
+import { TillClient } from './till-client.js';
+
+/** The example, ready to be listened with. */
+export interface Example {
+  readonly app: Express;
+  readonly ciba: Ciba;
+  readonly provider: Provider;
+  readonly issuer: string;
+  /** Ends what never ends by itself: live pages and the till's polls. */
+  stop(): void;
+  /** Ends everything; call it when no request is under way any more. */
+  close(): Promise<void>;
+}
+
+/** The identity server with CIBA, a till and a phone, made as the environment says. */
+export function createExample(env: Env): Example {
+  const settings = settingsOf(env);
+  const redis = settings.redisUrl ? connect(settings.redisUrl) : undefined;
+  const keys = redis ? sharedKeys() : freshKeys();
+  const secure = settings.issuer.startsWith('https:');
+  const session = new PhoneSession(keys.cookies[0], secure);
+  const stopping = new AbortController();
+
+  const ciba = createCiba({
+    redis,
+    resolveLoginHint,
+    maxExpiry: 3600,
+    pendingPerAccount: settings.limits ? undefined : false,
+    authenticateDecision: (req) => session.read(req),
+  });
+  const provider = new Provider(
+    settings.issuer,
+    ciba.configure(providerConfig(keys, redis && redisAdapter(redis))),
+  );
+  provider.proxy = secure;
+  provider.on('server_error', (_ctx, error) => console.error('the provider failed:', error));
+
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(pages());
+  app.use(demoRoutes(ciba, settings.production));
+  app.use(phoneRoutes(ciba, session, stopping.signal));
+  app.use(
+    tillRoutes({
+      client: new TillClient(settings.issuer, tillPoll),
+      withdraw: (authReqId) => withdraw(ciba, authReqId),
+      serverStops: stopping.signal,
+    }),
+  );
+  app.use(ciba.router(provider));
+  app.use(provider.callback());
+  app.use(answerError);
+
+  return {
+    app,
+    ciba,
+    provider,
+    issuer: settings.issuer,
+    stop: () => stopping.abort(),
+    async close() {
+      stopping.abort();
+      await ciba.close();
+      redis?.disconnect();
+    },
+  };
+}
+
+/** A connection that answers or fails within seconds, and says once that Redis is away and once that it is back. */
+function connect(url: string): Redis {
+  const redis = new Redis(url, {
+    connectTimeout: 1_000,
+    commandTimeout: 2_000,
+    maxRetriesPerRequest: 1,
+    retryStrategy: (attempt) => Math.min(100 * attempt, 1_000),
+  });
+  let away = false;
+  redis.on('error', (error: Error) => {
+    if (!away) console.error(`Redis does not answer: ${error.message}`);
+    away = true;
+  });
+  redis.on('ready', () => {
+    if (away) console.log('Redis answers again');
+    away = false;
+  });
+  return redis;
+}
+
+/** A request that has ended meanwhile needs no taking back. */
+async function withdraw({ requests }: Ciba, authReqId: string): Promise<void> {
+  await requests.cancel(requests.handleOf(authReqId)).catch((error: unknown) => {
+    if (!(error instanceof CibaError) || error.code === 'store_unavailable') throw error;
+  });
+}

@@ -1,0 +1,111 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { type Request, Router } from 'express';
+import { people, personById } from './accounts.js';
+import { field, jsonBody } from './http.js';
+import { openStream } from './live-stream.js';
+import { PAYMENTS_API } from './payments.js';
+import { Sale } from './sale.js';
+import type { TillClient } from './till-client.js';
+
+/** How long a finished sale can still be looked at, in milliseconds. */
+const KEPT = 10 * 60_000;
+
+const OFFERED_SCOPES: readonly unknown[] = ['profile', 'offline_access'];
+
+/** The parts of the till. */
+export interface TillParts {
+  readonly client: TillClient;
+  /**
+   * Takes a request back. CIBA gives clients no way to do so: this till stands beside the server, so it asks it directly.
+   */
+  readonly withdraw: (authReqId: string) => Promise<void>;
+  readonly serverStops: AbortSignal;
+}
+
+/** What the till page calls. It is the backend that speaks to the identity server: the page sees no secret and no `auth_req_id`. */
+export function tillRoutes({ client, withdraw, serverStops }: TillParts): Router {
+  const router = Router();
+  const sales = new Map<string, { readonly sale: Sale; readonly authReqId: string }>();
+  serverStops.addEventListener('abort', () => {
+    for (const { sale } of sales.values()) sale.cancel();
+  });
+
+  router.get('/till/people', (_req, res) => {
+    res.json({ people });
+  });
+
+  router.post('/till/ask', jsonBody, async (req, res) => {
+    const order = orderIn(req);
+    if (typeof order === 'string') {
+      res.status(400).json({ error: 'invalid_request', error_description: order });
+      return;
+    }
+    const { status, body } = await client.ask(order);
+    if (status !== 200) {
+      res.status(status).json(body);
+      return;
+    }
+    const authReqId = String(body['auth_req_id']);
+    const expiresIn = Number(body['expires_in']);
+    const sale = new Sale(client, { authReqId, expiresIn, interval: Number(body['interval'] ?? 5) });
+    const id = randomUUID();
+    sales.set(id, { sale, authReqId });
+    setTimeout(() => sales.delete(id), expiresIn * 1000 + KEPT).unref();
+    void sale.run();
+    res.json({ sale: id, bindingMessage: order['binding_message'], expiresIn });
+  });
+
+  router.get('/till/events', (req, res) => {
+    const found = sales.get(String(req.query['sale']));
+    if (!found) {
+      res.status(404).json({ error: 'not_found', error_description: 'there is no such sale' });
+      return;
+    }
+    const stream = openStream(req, res, serverStops);
+    stream.over.addEventListener(
+      'abort',
+      found.sale.listen(({ event, data }) => stream.send(event, data)),
+    );
+  });
+
+  router.post('/till/cancel', jsonBody, async (req, res) => {
+    const found = sales.get(String(field(req, 'sale')));
+    if (!found) {
+      res.status(404).json({ error: 'not_found', error_description: 'there is no such sale' });
+      return;
+    }
+    await withdraw(found.authReqId);
+    found.sale.cancel();
+    res.status(204).end();
+  });
+  return router;
+}
+
+/** The request to the server that the page's order makes, or a sentence about what is wrong with it. */
+function orderIn(req: Request): Record<string, string> | string {
+  const person = personById(field(req, 'who'));
+  const amount = /^(\d{1,5})(?:[.,](\d{1,2}))?$/.exec(String(field(req, 'amount') ?? '').trim());
+  const text = String(field(req, 'text') ?? '').trim();
+  const scopes = field(req, 'scopes');
+  if (!person) return `choose one of ${people.map(({ name }) => name).join(', ')}`;
+  if (!amount || Number(`${amount[1]}.${amount[2] ?? 0}`) === 0)
+    return 'the amount must be a number such as 12.50';
+  if (text.length < 1 || text.length > 28) return 'the place must have 1 to 28 characters';
+  const chosen = OFFERED_SCOPES.filter((scope) => Array.isArray(scopes) && scopes.includes(scope));
+  const euros = `${Number(amount[1])}.${(amount[2] ?? '').padEnd(2, '0')}`;
+  return {
+    login_hint: person.id,
+    scope: ['openid', ...chosen].join(' '),
+    binding_message: `Pay ${euros} EUR, ${text}, code ${code()}`,
+    resource: PAYMENTS_API,
+    authorization_details: JSON.stringify([
+      { type: 'payment', amount: euros, currency: 'EUR', payee: 'Corner shop' },
+    ]),
+  };
+}
+
+/** Four characters that nobody mistakes for others, so that both screens can be compared at a glance. */
+function code(): string {
+  const characters = '23456789ABCDEFGHJKLMNPQRSTUVWXYZ';
+  return Array.from({ length: 4 }, () => characters[randomInt(characters.length)]).join('');
+}

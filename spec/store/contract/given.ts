@@ -1,0 +1,117 @@
+import { randomUUID } from 'node:crypto';
+import type {
+  ClaimResult,
+  DecisionResult,
+  NewRequest,
+  PollResult,
+  Store,
+  Verdict,
+} from '../../../lib/store/store.js';
+import { type MovingClock, movingClock } from '../../support/clock.js';
+import type { Home, OpenHome } from '../homes.js';
+
+export const CLIENT = 'till';
+export const LIFETIME = 120_000;
+export const RETENTION = 600_000;
+export const INTERVAL = 5_000;
+export const LEASE = 5_000;
+
+/** What every test of the contract starts from: two nodes of a server group and a clock that they share. */
+export interface Given {
+  readonly store: Store;
+  /** Another node over the same requests. */
+  readonly other: Store;
+  readonly clock: MovingClock;
+  readonly tick: number;
+}
+
+/** Opens a home for the tests of the file and puts the clock right before each. */
+export function givenStoreIn(home: Home): () => Given {
+  const clock = movingClock();
+  let open: OpenHome | undefined;
+  let given: Given | undefined;
+  beforeAll(async () => {
+    open = await home.open();
+    given = { store: open.node(clock.offset), other: open.node(clock.offset), clock, tick: home.tick };
+  });
+  afterAll(() => open?.close());
+  beforeEach(() => clock.reset());
+  return () => {
+    if (!given) throw new Error('the home is not open');
+    return given;
+  };
+}
+
+export function newRequest(differences: Partial<NewRequest> = {}): NewRequest {
+  return {
+    handle: randomUUID(),
+    clientId: CLIENT,
+    accountId: randomUUID(),
+    lifetime: LIFETIME,
+    retention: RETENTION,
+    interval: INTERVAL,
+    payload: '{}',
+    pendingLimit: undefined,
+    ...differences,
+  };
+}
+
+/** Stores a request, and fails where that is refused. */
+export async function ask(store: Store, differences: Partial<NewRequest> = {}): Promise<NewRequest> {
+  const request = newRequest(differences);
+  expect(await store.create(request)).toBe('created');
+  return request;
+}
+
+export function poll(store: Store, handle: string, operation: string = randomUUID()): Promise<PollResult> {
+  return store.poll({ handle, clientId: CLIENT, operation });
+}
+
+export function decide(
+  store: Store,
+  { handle, accountId }: NewRequest,
+  verdict: Verdict,
+  operation: string = randomUUID(),
+): Promise<DecisionResult> {
+  const decider = verdict === 'cancelled' ? undefined : accountId;
+  return store.decide({ handle, accountId: decider, verdict, decision: `{"${verdict}":1}`, operation });
+}
+
+export function claim(store: Store, handle: string, token: string = randomUUID()): Promise<ClaimResult> {
+  return store.claim({ handle, clientId: CLIENT, token, lease: LEASE });
+}
+
+/** Every status a request can have, and how a fresh one comes there. */
+export const roads: Readonly<
+  Record<
+    'pending' | 'approved' | 'claimed' | 'redeemed' | 'denied' | 'cancelled' | 'expired',
+    (given: Given, request: NewRequest) => Promise<void>
+  >
+> = {
+  pending: async () => {},
+  approved: async ({ store }, request) => {
+    await decide(store, request, 'approved');
+  },
+  claimed: async ({ store }, request) => {
+    await decide(store, request, 'approved');
+    await claim(store, request.handle);
+  },
+  redeemed: async ({ store }, request) => {
+    await decide(store, request, 'approved');
+    await claim(store, request.handle, 'redeemer');
+    await store.settle(request.handle, 'redeemer');
+  },
+  denied: async ({ store }, request) => {
+    await decide(store, request, 'denied');
+  },
+  cancelled: async ({ store }, request) => {
+    await decide(store, request, 'cancelled');
+  },
+  expired: async ({ clock }, request) => {
+    clock.advance(request.lifetime);
+  },
+};
+
+export type RoadEnd = keyof typeof roads;
+
+export const allStatuses = Object.keys(roads) as RoadEnd[];

@@ -1,0 +1,193 @@
+import { allStatuses, ask, claim, decide, type Given, LEASE, poll, type RoadEnd, roads } from './given.js';
+
+/** Redeeming: claim, then settle or release. */
+export function redeeming(given: () => Given): void {
+  const approved = async () => {
+    const request = await ask(given().store);
+    await decide(given().store, request, 'approved');
+    return request.handle;
+  };
+  const statusOf = async (handle: string) => (await given().store.read(handle))?.status;
+
+  test('TOK-7: of many claims at once exactly one wins and the others are told to wait', async () => {
+    const { store, other, tick } = given();
+    const handle = await approved();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => claim(index % 2 ? store : other, handle)),
+    );
+    expect(answers.filter(({ result }) => result === 'won')).toHaveLength(1);
+    const losers = answers.filter(({ result }) => result === 'claimed') as { wait: number }[];
+    expect(losers).toHaveLength(49);
+    for (const { wait } of losers) {
+      expect(wait).toBeGreaterThan(LEASE - tick);
+      expect(wait).toBeLessThanOrEqual(LEASE);
+    }
+  });
+
+  test('a repeat of a claim with its own token has won again, and the lease is no longer for it', async () => {
+    const { store, other, clock } = given();
+    const handle = await approved();
+    expect(await claim(store, handle, 'mine')).toEqual({ result: 'won' });
+    clock.advance(LEASE - 2_000);
+    expect(await claim(other, handle, 'mine')).toEqual({ result: 'won' });
+    clock.advance(2_000);
+    expect(await claim(store, handle, 'theirs')).toEqual({ result: 'won' });
+  });
+
+  const refusals = allStatuses.filter((status) => status !== 'approved' && status !== 'claimed');
+  test.each(refusals)(
+    'a request that is %s cannot be claimed, and the claim is told why',
+    async (status: RoadEnd) => {
+      const { store } = given();
+      const request = await ask(store);
+      await roads[status](given(), request);
+      expect(await claim(store, request.handle)).toEqual({ result: status });
+      expect(await statusOf(request.handle)).toBe(status);
+    },
+  );
+
+  test.each(allStatuses)('TOK-4: no other client can claim a request that is %s', async (status: RoadEnd) => {
+    const { store } = given();
+    const request = await ask(store);
+    const { handle } = request;
+    await roads[status](given(), request);
+    const stolen = await store.claim({ handle, clientId: 'thief', token: 't', lease: LEASE });
+    expect(stolen).toEqual({ result: 'foreign' });
+    expect(await statusOf(handle)).toBe(status);
+  });
+
+  test('a claim holds to the last moment of its lease; then another may win', async () => {
+    const { store, other, clock, tick } = given();
+    const handle = await approved();
+    await claim(store, handle, 'mine');
+    clock.advance(LEASE - tick);
+    expect(await claim(other, handle, 'theirs')).toMatchObject({ result: 'claimed' });
+    clock.advance(tick);
+    expect(await claim(other, handle, 'theirs')).toEqual({ result: 'won' });
+    expect(await store.settle(handle, 'mine')).toBe(false);
+    expect(await other.settle(handle, 'theirs')).toBe(true);
+  });
+
+  test('a claim can be settled past the end of the request’s life while its lease holds', async () => {
+    const { store, clock } = given();
+    const request = await ask(store);
+    const { handle } = request;
+    await decide(store, request, 'approved');
+    clock.advance(request.lifetime - 2_000);
+    await claim(store, handle, 'mine');
+    clock.advance(3_000);
+    expect(await statusOf(handle)).toBe('claimed');
+    expect(await store.settle(handle, 'mine')).toBe(true);
+    expect(await statusOf(handle)).toBe('redeemed');
+  });
+
+  test('a claim whose lease ends after the request’s life leaves it expired', async () => {
+    const { store, clock } = given();
+    const request = await ask(store);
+    const { handle } = request;
+    await decide(store, request, 'approved');
+    clock.advance(request.lifetime - 2_000);
+    await claim(store, handle, 'mine');
+    clock.advance(LEASE);
+    expect(await claim(store, handle, 'theirs')).toEqual({ result: 'expired' });
+    expect(await store.settle(handle, 'mine')).toBe(false);
+    expect(await poll(store, handle)).toEqual({ result: 'expired' });
+  });
+
+  test('a claim at exactly the end of the request’s life comes too late', async () => {
+    const { store, clock, tick } = given();
+    const [inTime, late] = [await ask(store), await ask(store)];
+    await decide(store, inTime, 'approved');
+    await decide(store, late, 'approved');
+    clock.moveTo(((await store.read(inTime.handle))?.expiresAt ?? 0) - tick);
+    expect(await claim(store, inTime.handle)).toEqual({ result: 'won' });
+    clock.moveTo((await store.read(late.handle))?.expiresAt ?? 0);
+    expect(await claim(store, late.handle)).toEqual({ result: 'expired' });
+  });
+
+  test('TOK-6: a redemption is settled by its own token, and a repeat is told the same', async () => {
+    const { store, other } = given();
+    const handle = await approved();
+    await claim(store, handle, 'mine');
+    expect(await store.settle(handle, 'theirs')).toBe(false);
+    expect(await statusOf(handle)).toBe('claimed');
+    expect(await store.settle(handle, 'mine')).toBe(true);
+    expect(await other.settle(handle, 'mine')).toBe(true);
+    expect(await store.settle(handle, 'theirs')).toBe(false);
+    expect(await claim(store, handle)).toEqual({ result: 'redeemed' });
+  });
+
+  test('a redemption can be settled to the last moment of its lease and not from then on', async () => {
+    const { store, clock, tick } = given();
+    const [inTime, late] = [await approved(), await approved()];
+    await claim(store, inTime, 'mine');
+    clock.advance(LEASE - tick);
+    expect(await store.settle(inTime, 'mine')).toBe(true);
+    clock.reset();
+    await claim(store, late, 'mine');
+    clock.advance(LEASE);
+    expect(await store.settle(late, 'mine')).toBe(false);
+    expect(await statusOf(late)).toBe('approved');
+  });
+
+  test.each(allStatuses)(
+    'a request that is %s cannot be settled without its claim',
+    async (status: RoadEnd) => {
+      const { store } = given();
+      const request = await ask(store);
+      await roads[status](given(), request);
+      expect(await store.settle(request.handle, 'nobody')).toBe(false);
+      expect(await store.settle(request.handle, '')).toBe(false);
+      expect(await statusOf(request.handle)).toBe(status);
+    },
+  );
+
+  test('a claim that is given back lets the next one win, and cannot be settled any more', async () => {
+    const { store, other } = given();
+    const handle = await approved();
+    await claim(store, handle, 'mine');
+    await store.release(handle, 'mine');
+    expect(await statusOf(handle)).toBe('approved');
+    expect(await store.settle(handle, 'mine')).toBe(false);
+    expect(await claim(other, handle, 'theirs')).toEqual({ result: 'won' });
+  });
+
+  test('a repeat of giving back does not touch the claim that followed', async () => {
+    const { store, other } = given();
+    const handle = await approved();
+    await claim(store, handle, 'mine');
+    await store.release(handle, 'mine');
+    await claim(other, handle, 'theirs');
+    await store.release(handle, 'mine');
+    expect(await statusOf(handle)).toBe('claimed');
+    expect(await other.settle(handle, 'theirs')).toBe(true);
+  });
+
+  test.each(allStatuses)(
+    'a request that is %s stays so when a stranger gives it back',
+    async (status: RoadEnd) => {
+      const { store } = given();
+      const request = await ask(store);
+      await roads[status](given(), request);
+      await store.release(request.handle, 'stranger');
+      expect(await statusOf(request.handle)).toBe(status);
+    },
+  );
+
+  test('a settled redemption cannot be given back', async () => {
+    const { store } = given();
+    const handle = await approved();
+    await claim(store, handle, 'mine');
+    await store.settle(handle, 'mine');
+    await store.release(handle, 'mine');
+    expect(await statusOf(handle)).toBe('redeemed');
+  });
+
+  test('claim, settle and release of a handle that was never stored find nothing and leave nothing', async () => {
+    const { store } = given();
+    expect(await claim(store, 'nobody')).toEqual({ result: 'gone' });
+    expect(await store.settle('nobody', 't')).toBe(false);
+    await store.release('nobody', 't');
+    expect(await store.read('nobody')).toBeUndefined();
+  });
+}

@@ -1,0 +1,143 @@
+import { createHash } from 'node:crypto';
+import { once } from 'node:events';
+import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
+import { type ScriptName, scripts } from '../../lib/store/scripts.js';
+import { replyEnd, requestAt } from './resp.js';
+
+/** Picks a command by its words, the name in front. */
+export type CommandFilter = (command: readonly string[]) => boolean;
+
+/** A TCP proxy in front of a Redis server that loses replies when it is told to. */
+export interface CutProxy {
+  readonly port: number;
+  /** Every command that came through, in order. */
+  readonly commands: readonly (readonly string[])[];
+  /** How many replies have been lost. */
+  readonly cuts: number;
+  /**
+   * Lets the next command that `picks` picks be executed, and then closes its connection instead of delivering the reply.
+   * The promise is kept when that has happened.
+   */
+  cutReplyOf(picks: CommandFilter): Promise<void>;
+  /** Accepts connections and moves no byte, until `thaw`. */
+  freeze(): void;
+  thaw(): void;
+  close(): Promise<void>;
+}
+
+/** Picks the calls of one of the store's scripts. */
+export function callOf(name: ScriptName): CommandFilter {
+  return callOfLua(scripts[name].lua);
+}
+
+/** Picks the calls of a script by its text, sent whole or by its digest. */
+export function callOfLua(lua: string): CommandFilter {
+  const digest = createHash('sha1').update(lua).digest('hex');
+  return ([command, script]) =>
+    (command?.toLowerCase() === 'eval' && script === lua) ||
+    (command?.toLowerCase() === 'evalsha' && script === digest);
+}
+
+export async function startCutProxy(targetPort: number): Promise<CutProxy> {
+  const commands: string[][] = [];
+  const sockets = new Set<Socket>();
+  let armed: { picks: CommandFilter; happened: () => void } | undefined;
+  let cuts = 0;
+  let frozen = false;
+
+  const server = createServer((client) => {
+    const upstream = connect({ port: targetPort, host: '127.0.0.1' });
+    /** What to do when the replies of the commands that are under way come, in order. */
+    const awaited: (() => void)[] = [];
+    const drop = (): void => {
+      client.destroy();
+      upstream.destroy();
+    };
+    const deliver = (bytes: Buffer): void => {
+      if (!client.destroyed) client.write(bytes);
+    };
+    for (const socket of [client, upstream]) {
+      sockets.add(socket);
+      socket.setNoDelay(true);
+      if (frozen) socket.pause();
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        sockets.delete(socket);
+        drop();
+      });
+    }
+    eachPart(
+      client,
+      (bytes, at) => {
+        const request = requestAt(bytes, at);
+        if (!request) return undefined;
+        commands.push(request.command);
+        const cut = armed?.picks(request.command) ? armed : undefined;
+        if (cut) armed = undefined;
+        awaited.push(() => {
+          if (!cut) return;
+          cuts += 1;
+          drop();
+          cut.happened();
+        });
+        return request.end;
+      },
+      (bytes) => upstream.write(bytes),
+    );
+    eachPart(
+      upstream,
+      (bytes, at) => {
+        const end = replyEnd(bytes, at);
+        // A push message is nobody's reply.
+        if (end !== undefined && bytes[at] !== '>'.charCodeAt(0)) awaited.shift()?.();
+        return end;
+      },
+      deliver,
+    );
+  }).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+
+  return {
+    port: (server.address() as AddressInfo).port,
+    commands,
+    get cuts() {
+      return cuts;
+    },
+    cutReplyOf(picks) {
+      return new Promise((resolve) => {
+        armed = { picks, happened: resolve };
+      });
+    },
+    freeze() {
+      frozen = true;
+      for (const socket of sockets) socket.pause();
+    },
+    thaw() {
+      frozen = false;
+      for (const socket of sockets) socket.resume();
+    },
+    async close() {
+      server.close();
+      for (const socket of sockets) socket.destroy();
+      await once(server, 'close');
+    },
+  };
+}
+
+/** Splits what comes over a socket into messages, and passes each on whole. */
+function eachPart(
+  socket: Socket,
+  endOf: (bytes: Buffer, start: number) => number | undefined,
+  pass: (bytes: Buffer) => void,
+): void {
+  let waiting: Buffer = Buffer.alloc(0);
+  socket.on('data', (bytes: Buffer) => {
+    waiting = waiting.length === 0 ? bytes : Buffer.concat([waiting, bytes]);
+    let at = 0;
+    for (let end = endOf(waiting, at); end !== undefined; end = endOf(waiting, at)) {
+      pass(waiting.subarray(at, end));
+      at = end;
+    }
+    waiting = waiting.subarray(at);
+  });
+}
