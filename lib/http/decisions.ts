@@ -23,7 +23,6 @@ export function decisionRouter(requests: Requests, authenticate: Authenticate): 
   const router = Router();
   const route = (answer: Answer) => async (req: Request, res: Response, next: NextFunction) => {
     try {
-      res.set('Cache-Control', 'no-store');
       const decider = await authenticate(req);
       if (!decider) {
         res.status(401).json({ error: 'login_required', error_description: 'nobody is signed in' });
@@ -40,6 +39,7 @@ export function decisionRouter(requests: Requests, authenticate: Authenticate): 
     return request;
   };
 
+  router.use(neverCached);
   router.get(
     '/',
     route(async (_req, { accountId }) => ({ requests: (await requests.list(accountId)).map(document) })),
@@ -73,6 +73,11 @@ export function decisionRouter(requests: Requests, authenticate: Authenticate): 
   return router;
 }
 
+function neverCached(_req: Request, res: Response, next: NextFunction): void {
+  res.set('Cache-Control', 'no-store');
+  next();
+}
+
 /** A form of another site can send every other type with the person's cookies, but not this one without asking first. */
 function onlyJson(req: Request, res: Response, next: NextFunction): void {
   if (req.is('application/json')) next();
@@ -95,9 +100,8 @@ function explain(error: unknown, _req: Request, res: Response, next: NextFunctio
       ...(error.outcome && { outcome: error.outcome }),
     });
   } else if (isClientError(error)) {
-    res
-      .status(error.status)
-      .json({ error: 'invalid_request', error_description: 'the body is not valid JSON' });
+    const wrong = error.status === 413 ? 'is too large' : 'is not valid JSON';
+    res.status(error.status).json({ error: 'invalid_request', error_description: `the body ${wrong}` });
   } else {
     next(error);
   }

@@ -9,13 +9,8 @@ import type { PollResult, Store } from '../store/store.js';
 import { intervalOf } from './client-metadata.js';
 import { exchangeOf } from './exchange.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
+import { CLAIM_LEASE } from './settle.js';
 import { failClosed } from './unavailable.js';
-
-/**
- * How long a redemption may take, in milliseconds. A node that dies in between keeps the client from its tokens for so long;
- * a node that is slower than this loses its claim and issues nothing.
- */
-export const CLAIM_LEASE = 5_000;
 
 type Model = Readonly<Record<string, unknown>>;
 
@@ -81,7 +76,7 @@ export class RequestAdapter implements Adapter {
     const claim = await failClosed(exchange, () =>
       this.#store.claim({ handle, clientId, token, lease: CLAIM_LEASE }),
     );
-    if (claim.result === 'won') exchange.claim = { handle, clientId, token };
+    if (claim.result === 'won') exchange.claim = { handle, clientId, token, wonAt: performance.now() };
     else if (claim.result === 'claimed') throw this.#overlapping(ctx, claim.wait);
     else if (claim.result === 'expired') throw new errors.ExpiredToken('the request has expired');
     else throw new errors.InvalidGrant(`the request is ${claim.result}`);

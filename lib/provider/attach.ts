@@ -4,6 +4,7 @@ import type { Requests } from '../request/requests.js';
 import { backchannelResult } from './backchannel-result.js';
 import { beginExchange } from './exchange.js';
 import { BACKCHANNEL_ROUTE, TOKEN_ROUTE } from './names.js';
+import { releaseRedemption } from './settle.js';
 import { runSteps, type StepParts } from './steps.js';
 
 /** The paths that the router mounts, below wherever the provider is mounted. */
@@ -22,8 +23,15 @@ export function attach(provider: Provider, requests: Requests, parts: StepParts)
     const exchange = beginExchange(ctx);
     // Both endpoints answer programs: an error page, which a browser's Accept header brings, would not be understood.
     if (ctx.path === paths.backchannel || ctx.path === paths.token) ctx.headers.accept = 'application/json';
-    await next();
-    await runSteps(ctx as KoaContextWithOIDC, exchange, parts);
+    const oidcCtx = ctx as KoaContextWithOIDC;
+    try {
+      await next();
+    } catch (error) {
+      // Only the server's own middleware throws this far; what it interrupted may be redeemed by the next poll.
+      if (exchange.claim) await releaseRedemption(oidcCtx, exchange.claim, parts);
+      throw error;
+    }
+    await runSteps(oidcCtx, exchange, parts);
   });
   provider.backchannelResult = backchannelResult(provider, requests);
   return paths;

@@ -34,7 +34,7 @@ export interface Configured {
 }
 
 /** Whether the provider's own flag is set. */
-export function isEnabled(config: ConfigurationWithCiba): boolean {
+function isEnabled(config: ConfigurationWithCiba): boolean {
   return config.features?.ciba?.enabled === true;
 }
 
@@ -94,6 +94,10 @@ function extendFormats(theirs: Formats): Formats {
 
 /** Our adapter for our model, theirs for every other. */
 function extendAdapter(theirs: Configuration['adapter'], ours: Adapter): AdapterFactory {
+  if (!theirs) {
+    const warning = 'no adapter is configured: grants and tokens are kept in memory, which is for development';
+    process.emitWarning(warning, 'CibaWarning');
+  }
   return (name) => {
     if (name === REQUEST_MODEL) return ours;
     if (!theirs) return new MemoryAdapter();

@@ -8,7 +8,15 @@ export interface Exchange {
   /** Seconds for `Retry-After`. */
   retryAfter?: number;
   /** The claim that this request holds, to be settled or released before the answer leaves. */
-  claim?: { readonly handle: string; readonly clientId: string; readonly token: string };
+  claim?: Claim;
+}
+
+/** A claim, and when it was known to be won, by this process's monotonic clock. */
+export interface Claim {
+  readonly handle: string;
+  readonly clientId: string;
+  readonly token: string;
+  readonly wonAt: number;
 }
 
 const exchanges = new WeakMap<object, Exchange>();

@@ -1,8 +1,20 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
-import type { Exchange } from './exchange.js';
+import type { Claim, Exchange } from './exchange.js';
 import type { StepParts } from './steps.js';
 import { RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
+
+/**
+ * How long a redemption may take, in milliseconds. A node that dies in between keeps the client from its tokens for so long;
+ * a node that is slower than this loses its claim and issues nothing.
+ */
+export const CLAIM_LEASE = 5_000;
+
+/**
+ * How long a settle may be under way to the store, in milliseconds: less than the store is waited for, so that a settle that was
+ * given up, and whose tokens are destroyed, cannot take effect when a frozen store goes on.
+ */
+const SETTLE_WITHIN = 500;
 
 /**
  * Ends a redemption: the answer with the tokens leaves only after the store has accepted that this claim redeemed the
@@ -12,26 +24,22 @@ import { RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
 export async function settleRedemption(
   ctx: KoaContextWithOIDC,
   exchange: Exchange,
-  { store, events }: StepParts,
+  parts: StepParts,
 ): Promise<void> {
   const { claim } = exchange;
   if (!claim) return;
-  const { handle, clientId, token } = claim;
-
   if (ctx.status !== 200 || !ctx.writable) {
-    await destroyIssued(ctx);
-    // A claim that cannot be given back now ends with its lease.
-    await store.release(handle, token).catch(() => {});
-    events.emit('redemption.released', { handle, clientId, error: errorOf(ctx.body) });
+    await releaseRedemption(ctx, claim, parts);
     return;
   }
-
-  const settled = await store.settle(handle, token).catch((error: unknown) => {
+  const { handle, clientId, token } = claim;
+  const leaseLeft = CLAIM_LEASE - (performance.now() - claim.wonAt) - SETTLE_WITHIN;
+  const settled = await parts.store.settle(handle, token, leaseLeft).catch((error: unknown) => {
     if (error instanceof CibaError) return error;
     throw error;
   });
   if (settled === true) {
-    events.emit('redemption.settled', { handle, clientId });
+    parts.events.emit('redemption.settled', { handle, clientId });
     return;
   }
   await destroyIssued(ctx);
@@ -39,7 +47,18 @@ export async function settleRedemption(
   ctx.body = { error: UNAVAILABLE.error, error_description: UNAVAILABLE.error_description };
   exchange.retryAfter = RETRY_AFTER_FAULT;
   const reason = settled === false ? 'lease_ended' : 'store_unavailable';
-  events.emit('redemption.lost', { handle, clientId, reason });
+  parts.events.emit('redemption.lost', { handle, clientId, reason });
+}
+
+/** Gives the approval back to the next poll. A claim that cannot be given back now ends with its lease. */
+export async function releaseRedemption(
+  ctx: KoaContextWithOIDC,
+  { handle, clientId, token }: Claim,
+  { store, events }: StepParts,
+): Promise<void> {
+  await destroyIssued(ctx);
+  await store.release(handle, token).catch(() => {});
+  events.emit('redemption.released', { handle, clientId, error: errorOf(ctx.body) });
 }
 
 async function destroyIssued(ctx: KoaContextWithOIDC): Promise<void> {
@@ -49,5 +68,5 @@ async function destroyIssued(ctx: KoaContextWithOIDC): Promise<void> {
 }
 
 function errorOf(body: unknown): string | undefined {
-  return (body as { error?: string } | null)?.error;
+  return (body as { error?: string } | null | undefined)?.error;
 }

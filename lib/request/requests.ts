@@ -111,6 +111,7 @@ export class Requests {
     const rar = approval.rar ?? request.authorizationDetails;
     const decision: Decision = {
       grantId: grant.grantId,
+      scope: approval.scope === undefined ? undefined : scope,
       acr,
       amr: approval.amr && [...approval.amr],
       authTime,

@@ -108,10 +108,10 @@ export class MemoryStore implements Store {
     return { result: 'won' };
   }
 
-  async settle(handle: string, token: string): Promise<boolean> {
+  async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
     const { record, status } = this.#find(handle);
-    if (!record || record.claim?.token !== token) return false;
-    if (status === 'claimed') record.status = 'redeemed';
+    if (!record || status === 'gone' || record.claim?.token !== token) return false;
+    if (status === 'claimed' && this.#leaseLeft(record) >= leaseLeft) record.status = 'redeemed';
     return record.status === 'redeemed';
   }
 

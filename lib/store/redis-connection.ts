@@ -14,8 +14,11 @@ const bounded = {
   lazyConnect: false,
   enableOfflineQueue: false,
   connectTimeout: COMMAND_TIMEOUT,
+  // A host that vanished closes nothing: without this the kernel waits a quarter of an hour for it.
+  socketTimeout: 2 * COMMAND_TIMEOUT,
   maxRetriesPerRequest: 1,
   autoResendUnfulfilledCommands: true,
+  stringNumbers: false,
   retryStrategy: (attempt: number): number => Math.min(25 * 2 ** attempt, 400) + Math.random() * 100,
   // A demoted primary answers READONLY: come again on a new connection, and send the command there.
   reconnectOnError: (error: Error): false | 2 => (error.message.startsWith('READONLY') ? 2 : false),
@@ -33,6 +36,8 @@ export function openConnection(client: RedisClient): RedisClient {
     : (client as Redis).duplicate(bounded);
   // Every failure reaches the command that met it; without a listener ioredis would print it as well.
   connection.on('error', () => {});
+  // While it is down, every request under way waits for it.
+  connection.setMaxListeners(0);
   return connection;
 }
 

@@ -54,8 +54,8 @@ export class RedisStore implements Store {
       lifetime,
       request.pendingLimit ?? -1,
     ]);
-    if (place === 'full') return 'full';
-    await this.#run('create', this.#requestKey(handle), [
+    if (place === 'full') return (await this.read(handle)) ? 'created' : 'full';
+    const stored = await this.#run('create', this.#requestKey(handle), [
       request.clientId,
       accountId,
       lifetime,
@@ -63,6 +63,7 @@ export class RedisStore implements Store {
       request.interval,
       request.payload,
     ]);
+    if (stored === 'over') await this.#leavePlace(accountId, handle);
     return 'created';
   }
 
@@ -88,7 +89,8 @@ export class RedisStore implements Store {
   async list(accountId: string): Promise<StoredRequest[]> {
     const handles = await this.#send(() => this.#redis.zrange(this.#accountKey(accountId), '0', '-1'));
     const found = await Promise.all(handles.map((handle) => this.read(handle)));
-    return found.filter((request) => request?.status === 'pending') as StoredRequest[];
+    const pending = found.filter((request) => request?.status === 'pending') as StoredRequest[];
+    return pending.sort((one, other) => one.expiresAt - other.expiresAt);
   }
 
   async poll({ handle, clientId, operation }: PollAttempt): Promise<PollResult> {
@@ -122,7 +124,7 @@ export class RedisStore implements Store {
     const key = this.#requestKey(attempt.handle);
     const { accountId, verdict, decision, operation } = attempt;
     const [result, ...rest] = (await this.#run('decide', key, [
-      accountId ?? '',
+      accountId === undefined ? '' : `=${accountId}`,
       verdict,
       decision,
       operation,
@@ -142,8 +144,8 @@ export class RedisStore implements Store {
     return result === 'claimed' ? { result, wait } : { result };
   }
 
-  async settle(handle: string, token: string): Promise<boolean> {
-    return (await this.#run('settle', this.#requestKey(handle), [token])) === 1;
+  async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
+    return (await this.#run('settle', this.#requestKey(handle), [token, Math.ceil(leaseLeft)])) === 1;
   }
 
   async release(handle: string, token: string): Promise<void> {

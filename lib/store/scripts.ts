@@ -61,15 +61,24 @@ return {'won'}
   ARGV[5] retention in ms
   ARGV[6] interval in ms
   ARGV[7] payload
-  Output  'ok'
+  Output  'ok', or 'over' where it was stored before and is not pending any more
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
 end
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'ok' end
-local expires = clock(ARGV[1]) + tonumber(ARGV[4])
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease')
+if r[1] then return status_at(now, r[1], r[2], r[3], r[4]) == 'pending' and 'ok' or 'over' end
+local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
   'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6], 'payload', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
@@ -82,7 +91,7 @@ return 'ok'
   Decides a pending request: the first decision wins.
   KEYS[1] the request
   ARGV[1] clock offset in ms
-  ARGV[2] the account that decides, '' where the server withdraws the request
+  ARGV[2] '=' and the account that decides, '' where the server withdraws the request
   ARGV[3] the status to come to
   ARGV[4] decision
   ARGV[5] operation id
@@ -104,7 +113,7 @@ local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
-if ARGV[2] ~= '' and r[6] ~= ARGV[2] then return {'forbidden'} end
+if ARGV[2] ~= '' and ARGV[2] ~= '=' .. r[6] then return {'forbidden'} end
 if r[7] ~= ARGV[5] then
   if status ~= 'pending' then return {'conflict', status} end
   redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decision', ARGV[4], 'decided', ARGV[5])
@@ -251,6 +260,7 @@ return 'ok'
   KEYS[1] the request
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
+  ARGV[3] how much of the lease must be left, in ms
   Output  1 if the request is redeemed by this claim, else 0
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -267,9 +277,11 @@ local function status_at(now, status, expires, keep, lease)
 end
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'claim')
+local status = status_at(now, r[1], r[2], r[3], r[4])
 if r[5] ~= ARGV[2] then return 0 end
-if r[1] == 'redeemed' then return 1 end
-if status_at(now, r[1], r[2], r[3], r[4]) ~= 'claimed' then return 0 end
+if status == 'redeemed' then return 1 end
+if status ~= 'claimed' then return 0 end
+if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'redeemed')
 return 1
 `,

@@ -111,8 +111,11 @@ export interface Store {
   decide(attempt: DecisionAttempt): Promise<DecisionResult>;
   /** Claims an approved request for one redemption. */
   claim(attempt: ClaimAttempt): Promise<ClaimResult>;
-  /** Ends a redemption: `true` only while the claim of this token holds. */
-  settle(handle: string, token: string): Promise<boolean>;
+  /**
+   * Ends a redemption: `true` only while the claim of this token holds, with at least `leaseLeft` milliseconds (default 0) of
+   * its lease to come. With it a caller makes sure that a settle which it has given up cannot take effect later.
+   */
+  settle(handle: string, token: string, leaseLeft?: number): Promise<boolean>;
   /** Gives a claim back, so that the next poll may redeem. */
   release(handle: string, token: string): Promise<void>;
   /** Forgets a request at once. */

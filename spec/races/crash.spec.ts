@@ -1,5 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { CLAIM_LEASE } from '../../lib/provider/adapter.js';
+import { CLAIM_LEASE } from '../../lib/provider/settle.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { freeBasePort, ServerProcess } from './processes.js';
 

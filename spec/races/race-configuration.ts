@@ -8,11 +8,11 @@ type Found = { readonly kind?: string } | undefined;
 
 /** What both the plugin's server and the control are made with. */
 export function raceConfiguration(
-  adapter: AdapterFactory,
-  accountAskedFor: (token: Found) => void,
+  adapter: AdapterFactory | undefined,
+  accountAskedFor: (token: Found) => Promise<void> | void,
 ): ConfigurationWithCiba {
   return {
-    adapter,
+    ...(adapter && { adapter }),
     clients: [
       {
         ...RACER,
@@ -23,7 +23,7 @@ export function raceConfiguration(
       },
     ],
     async findAccount(_ctx: KoaContextWithOIDC, sub: string, token?: Found) {
-      accountAskedFor(token);
+      await accountAskedFor(token);
       return { accountId: sub, claims: () => ({ sub }) };
     },
     cookies: { keys: ['race specs sign nothing of worth'] },

@@ -8,11 +8,14 @@
   ARGV[5] retention in ms
   ARGV[6] interval in ms
   ARGV[7] payload
-  Output  'ok'
+  Output  'ok', or 'over' where it was stored before and is not pending any more
 ]]
 --- @include "clock"
-if redis.call('EXISTS', KEYS[1]) == 1 then return 'ok' end
-local expires = clock(ARGV[1]) + tonumber(ARGV[4])
+--- @include "status"
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease')
+if r[1] then return status_at(now, r[1], r[2], r[3], r[4]) == 'pending' and 'ok' or 'over' end
+local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
   'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6], 'payload', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))

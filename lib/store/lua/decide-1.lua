@@ -2,7 +2,7 @@
   Decides a pending request: the first decision wins.
   KEYS[1] the request
   ARGV[1] clock offset in ms
-  ARGV[2] the account that decides, '' where the server withdraws the request
+  ARGV[2] '=' and the account that decides, '' where the server withdraws the request
   ARGV[3] the status to come to
   ARGV[4] decision
   ARGV[5] operation id
@@ -14,7 +14,7 @@ local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
-if ARGV[2] ~= '' and r[6] ~= ARGV[2] then return {'forbidden'} end
+if ARGV[2] ~= '' and ARGV[2] ~= '=' .. r[6] then return {'forbidden'} end
 if r[7] ~= ARGV[5] then
   if status ~= 'pending' then return {'conflict', status} end
   redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decision', ARGV[4], 'decided', ARGV[5])

@@ -1,0 +1,123 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import type { AddressInfo, Socket } from 'node:net';
+import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import express from 'express';
+import Provider from 'oidc-provider';
+import supertest from 'supertest';
+import { type Ciba, createCiba } from '../../lib/index.js';
+import { CLAIM_LEASE } from '../../lib/provider/settle.js';
+import { movingClock } from '../support/clock.js';
+import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { RACER, raceConfiguration } from './race-configuration.js';
+
+/** Faults F11, F13: Redis stops answering in the middle of a redemption, and goes on later. */
+let redis: TestRedis;
+let ciba: Ciba;
+let atRedemption: () => Promise<void> | void;
+let app: express.Express;
+let http: ReturnType<typeof supertest>;
+let clock: ReturnType<typeof movingClock>;
+
+beforeEach(async () => {
+  redis = await startRedis();
+  clock = movingClock();
+  atRedemption = () => {};
+  ciba = createCiba({ redis: redis.client(), resolveLoginHint: (hint) => hint, timeOffset: clock.offset });
+  const config = raceConfiguration(undefined, (token) => {
+    return token?.kind === 'BackchannelAuthenticationRequest' ? atRedemption() : undefined;
+  });
+  const provider = new Provider('http://127.0.0.1', ciba.configure(config));
+  app = express().use(ciba.router(provider)).use(provider.callback());
+  http = supertest(app);
+});
+
+afterEach(async () => {
+  await ciba.close();
+  await redis.stop();
+});
+
+const form = (path: string, body: Record<string, string>): supertest.Test =>
+  http.post(path).auth(RACER.client_id, RACER.client_secret).type('form').send(body);
+
+const poll = (authReqId: string): supertest.Test =>
+  form('/token', { grant_type: 'urn:openid:params:grant-type:ciba', auth_req_id: authReqId });
+
+async function approved(): Promise<string> {
+  const { body } = await form('/backchannel', { scope: 'openid', login_hint: 'alice' }).expect(200);
+  await ciba.requests.approve(ciba.requests.handleOf(body.auth_req_id), { accountId: 'alice' });
+  return body.auth_req_id;
+}
+
+test('a settle that was given up takes no effect when the store goes on: the approval is still there [TOK-14, HTTP-12]', async () => {
+  const authReqId = await approved();
+  const lost: string[] = [];
+  ciba.on('redemption.lost', ({ reason }) => lost.push(reason));
+
+  atRedemption = () => redis.pause();
+  const given = await poll(authReqId).expect(503);
+  expect(given.body).toEqual({ error: 'temporarily_unavailable', error_description: expect.any(String) });
+  expect(given.headers['retry-after']).toBe('5');
+  expect(lost).toEqual(['store_unavailable']);
+
+  atRedemption = () => {};
+  redis.resume();
+  clock.advance(CLAIM_LEASE);
+  const { body } = await poll(authReqId).expect(200);
+  await http.get('/me').auth(body.access_token, { type: 'bearer' }).expect(200);
+  expect((await poll(authReqId).expect(400)).body.error).toBe('invalid_grant');
+});
+
+test('a client that has gone before the answer leaves finds its tokens with the next poll [POLL-11]', async () => {
+  const authReqId = await approved();
+  const released = new Promise<void>((resolve) => ciba.on('redemption.released', () => resolve()));
+  const listener = app.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const going = request({
+    port: (listener.address() as AddressInfo).port,
+    host: '127.0.0.1',
+    path: '/token',
+    method: 'POST',
+    auth: `${RACER.client_id}:${RACER.client_secret}`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  });
+  const [gone, connected] = [once(going, 'error'), once(listener, 'connection')];
+  atRedemption = async () => {
+    const [socket] = (await connected) as [Socket];
+    going.destroy(new Error('the client has gone'));
+    await once(socket, 'close');
+  };
+  const grant = { grant_type: 'urn:openid:params:grant-type:ciba', auth_req_id: authReqId };
+  going.end(new URLSearchParams(grant).toString());
+  await gone;
+  await released;
+  listener.close();
+
+  atRedemption = () => {};
+  await poll(authReqId).expect(200);
+});
+
+test("a fault in the server's own middleware gives the approval back [TOK-14]", async () => {
+  const provider = new Provider(
+    'http://127.0.0.1',
+    (await freshCiba()).configure(raceConfiguration(undefined, () => {})),
+  );
+  let fault = true;
+  http = supertest(express().use(ciba.router(provider)).use(provider.callback()));
+  provider.on('server_error', () => {});
+  provider.silent = true;
+  provider.use(async (ctx, next) => {
+    await next();
+    if (fault && ctx.path === '/token' && ctx.status === 200) throw new Error('a fault of the server');
+  });
+  const authReqId = await approved();
+  await poll(authReqId).expect(500);
+  fault = false;
+  await poll(authReqId).expect(200);
+});
+
+async function freshCiba(): Promise<Ciba> {
+  await ciba.close();
+  ciba = createCiba({ redis: redis.client(), resolveLoginHint: (hint) => hint, timeOffset: clock.offset });
+  return ciba;
+}
