@@ -16,7 +16,11 @@ export function providerConfig(keys: ServerKeys, adapter: AdapterFactory | undef
     findAccount,
     jwks: keys.jwks,
     cookies: { keys: [...keys.cookies] },
-    claims: { openid: ['sub'], profile: ['name'], email: ['email', 'email_verified'] },
+    claims: {
+      openid: ['sub', 'acr', 'amr', 'auth_time'],
+      profile: ['name'],
+      email: ['email', 'email_verified'],
+    },
     acrValues: ['urn:example:phone', 'urn:example:demo'],
     clientBasedCORS: () => false,
     renderError: (ctx, { error, error_description }) => {

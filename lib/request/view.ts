@@ -54,10 +54,14 @@ export function viewOf(stored: StoredRequest): RequestView {
   };
 }
 
-/** The `acr` values that the approval must have one of: those of an essential `acr` claim (OIDC Core 5.5.1.1). */
+/**
+ * The `acr` values that the approval must have one of: those of an essential `acr` claim (OIDC Core 5.5.1.1). It is read from
+ * the parameter: in the model's claims oidc-provider has put `acr_values` in its place, where the client sent both.
+ */
 export function essentialAcrOf(stored: StoredRequest): readonly string[] {
   const { model } = JSON.parse(stored.payload) as RequestPayload;
-  const claims = model['claims'] as { id_token?: { acr?: EssentialClaim | null } } | undefined;
+  const params = (model['params'] ?? {}) as Record<string, unknown>;
+  const claims = parsed(params['claims']) as { id_token?: { acr?: EssentialClaim | null } } | undefined;
   const acr = claims?.id_token?.acr;
   if (!acr?.essential) return [];
   return acr.values ?? (acr.value === undefined ? [] : [acr.value]);

@@ -20,8 +20,8 @@ const bounded = {
   autoResendUnfulfilledCommands: true,
   stringNumbers: false,
   retryStrategy: (attempt: number): number => Math.min(25 * 2 ** attempt, 400) + Math.random() * 100,
-  // A demoted primary answers READONLY: come again on a new connection, and send the command there.
-  reconnectOnError: (error: Error): false | 2 => (error.message.startsWith('READONLY') ? 2 : false),
+  // A demoted primary answers READONLY (before Redis 7 somewhere in the message): the next command goes to its successor.
+  reconnectOnError: (error: Error): boolean => error.message.includes('READONLY'),
 } satisfies RedisOptions;
 
 /** Opens a connection of our own to where `client` points. It is the plugin's to close. */

@@ -4,33 +4,33 @@ import { expectErrorEnvelope, expectRefused } from '../support/refusal.js';
 import { ask, asked, BACKCHANNEL, basic, formOf, type Params, post } from '../support/server.js';
 
 onEveryStore('a backchannel request that is refused leaves nothing behind [HTTP-13]', (make) => {
-  const refusals: readonly (readonly [what: string, params: Params, error: string, ids: string])[] = [
-    ['no hint', { login_hint: undefined }, 'invalid_request', '[REQ-5]'],
-    ['an empty hint', { login_hint: '' }, 'invalid_request', '[HTTP-5]'],
-    ['two hints', { login_hint_token: 'token' }, 'invalid_request', '[REQ-5]'],
-    ['three hints', { login_hint_token: 'token', id_token_hint: 'jwt' }, 'invalid_request', '[REQ-5]'],
-    ['an unknown user', { login_hint: 'mallory' }, 'unknown_user_id', '[HINT-2] [ERR-6]'],
+  const refusals: readonly (readonly [what: string, ids: string, params: Params, error: string])[] = [
+    ['no hint', '[REQ-5]', { login_hint: undefined }, 'invalid_request'],
+    ['an empty hint', '[HTTP-5]', { login_hint: '' }, 'invalid_request'],
+    ['two hints', '[REQ-5]', { login_hint_token: 'token' }, 'invalid_request'],
+    ['three hints', '[REQ-5]', { login_hint_token: 'token', id_token_hint: 'jwt' }, 'invalid_request'],
+    ['an unknown user', '[HINT-2] [ERR-6]', { login_hint: 'mallory' }, 'unknown_user_id'],
     [
       'a login_hint_token where none is supported',
+      '[HINT-4]',
       { login_hint: undefined, login_hint_token: 'token' },
       'invalid_request',
-      '[HINT-4]',
     ],
     [
       'an id_token_hint that is no token',
+      '[HINT-8]',
       { login_hint: undefined, id_token_hint: 'jwt' },
       'invalid_request',
-      '[HINT-8]',
     ],
-    ['no scope', { scope: undefined }, 'invalid_request', '[REQ-1]'],
-    ['a scope without openid', { scope: 'profile' }, 'invalid_request', '[REQ-2]'],
-    ['openid in capitals', { scope: 'OPENID' }, 'invalid_request', '[REQ-2]'],
-    ['a duplicated scope', { scope: ['openid', 'openid'] }, 'invalid_request', '[HTTP-4]'],
-    ['a duplicated hint', { login_hint: ['alice', 'bob'] }, 'invalid_request', '[HTTP-4]'],
-    ['a request_uri', { request_uri: 'https://evil.example/request' }, 'invalid_request', '[REQ-20]'],
-    ['a signed request where none is supported', { request: 'a.b.c' }, 'invalid_request', '[JAR-17]'],
+    ['no scope', '[REQ-1]', { scope: undefined }, 'invalid_request'],
+    ['a scope without openid', '[REQ-2]', { scope: 'profile' }, 'invalid_request'],
+    ['openid in capitals', '[REQ-2]', { scope: 'OPENID' }, 'invalid_request'],
+    ['a duplicated scope', '[HTTP-4]', { scope: ['openid', 'openid'] }, 'invalid_request'],
+    ['a duplicated hint', '[HTTP-4]', { login_hint: ['alice', 'bob'] }, 'invalid_request'],
+    ['a request_uri', '[REQ-20]', { request_uri: 'https://evil.example/request' }, 'invalid_request'],
+    ['a signed request where none is supported', '[JAR-17]', { request: 'a.b.c' }, 'invalid_request'],
   ];
-  it.each(refusals)('%s', async (_what, params, error) => {
+  it.each(refusals)('%s %s', async (_what, _ids, params, error) => {
     const server = make();
     const { body } = await expectRefused(server, () => ask(server, params), { error });
     expect(server.events).toEqual([
@@ -49,20 +49,23 @@ onEveryStore('a backchannel request that is refused leaves nothing behind [HTTP-
   );
 
   it.each([
-    ['missing', undefined, 'missing_user_code', '[UC-2]'],
-    ['empty', '', 'missing_user_code', '[UC-2]'],
-    ['wrong', '4321', 'invalid_user_code', '[UC-3]'],
-  ])('a user code that is %s, before the device is reached [UC-4]', async (_what, userCode, error) => {
-    const reached: string[] = [];
-    const server = make({
-      hooks: { triggerAuthenticationDevice: (_ctx, { accountId }) => void reached.push(String(accountId)) },
-    });
-    const send = () => ask(server, { user_code: userCode }, { client: 'coder' });
-    await expectRefused(server, send, { error });
-    expect(reached).toEqual([]);
-    expect((await ask(server, { user_code: '1234' }, { client: 'coder' })).status).toBe(200);
-    expect(reached).toEqual(['alice']);
-  });
+    ['missing', '[UC-2]', undefined, 'missing_user_code'],
+    ['empty', '[UC-2]', '', 'missing_user_code'],
+    ['wrong', '[UC-3]', '4321', 'invalid_user_code'],
+  ])(
+    'a user code that is %s, before the device is reached %s [UC-4]',
+    async (_what, _ids, userCode, error) => {
+      const reached: string[] = [];
+      const server = make({
+        hooks: { triggerAuthenticationDevice: (_ctx, { accountId }) => void reached.push(String(accountId)) },
+      });
+      const send = () => ask(server, { user_code: userCode }, { client: 'coder' });
+      await expectRefused(server, send, { error });
+      expect(reached).toEqual([]);
+      expect((await ask(server, { user_code: '1234' }, { client: 'coder' })).status).toBe(200);
+      expect(reached).toEqual(['alice']);
+    },
+  );
 
   it('a client without the grant: unauthorized_client [ERR-7]', async () => {
     const server = make();

@@ -19,13 +19,13 @@ onEveryStore('the acknowledgement', (make: Make) => {
   });
 
   it.each([
-    ['the scope in another order', { scope: 'profile openid' }, 'REQ-4'],
-    ['an empty parameter', { login_hint_token: '' }, 'HTTP-5'],
-    ['a parameter that nobody knows', { foo: 'bar' }, 'HTTP-6'],
-    ['parameters of the redirect flow', { nonce: 'n', state: 's', prompt: 'login' }, 'REQ-21'],
-    ['acr_values', { acr_values: 'urn:example:gold urn:example:silver' }, 'REQ-11'],
-    ['a notification token of a poll client', { client_notification_token: 'a-token' }, 'REQ-10'],
-  ])('comes to a request with %s', async (_what, params) => {
+    ['the scope in another order', '[REQ-4]', { scope: 'profile openid' }],
+    ['an empty parameter', '[HTTP-5]', { login_hint_token: '' }],
+    ['a parameter that nobody knows', '[HTTP-6]', { foo: 'bar' }],
+    ['parameters of the redirect flow', '[REQ-21]', { nonce: 'n', state: 's', prompt: 'login' }],
+    ['acr_values', '[REQ-11]', { acr_values: 'urn:example:gold urn:example:silver' }],
+    ['a notification token of a poll client', '[REQ-10]', { client_notification_token: 'a-token' }],
+  ])('comes to a request with %s %s', async (_what, _ids, params) => {
     expect((await ask(make(), params)).status).toBe(200);
   });
 

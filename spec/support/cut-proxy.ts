@@ -22,6 +22,10 @@ export interface CutProxy {
   /** Accepts connections and moves no byte, until `thaw`. */
   freeze(): void;
   thaw(): void;
+  /** Leaves the connections that are frozen so for ever, as a host that vanished does; new ones are served. */
+  abandon(): void;
+  /** Leads connections that are made from now on to another server on this machine. */
+  leadTo(port: number): void;
   close(): Promise<void>;
 }
 
@@ -43,10 +47,11 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
   const sockets = new Set<Socket>();
   let armed: { picks: CommandFilter; happened: () => void } | undefined;
   let cuts = 0;
+  let target = targetPort;
   let frozen = false;
 
   const server = createServer((client) => {
-    const upstream = connect({ port: targetPort, host: '127.0.0.1' });
+    const upstream = connect({ port: target, host: '127.0.0.1' });
     /** What to do when the replies of the commands that are under way come, in order. */
     const awaited: (() => void)[] = [];
     const drop = (): void => {
@@ -115,6 +120,12 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
     thaw() {
       frozen = false;
       for (const socket of sockets) socket.resume();
+    },
+    abandon() {
+      frozen = false;
+    },
+    leadTo(port) {
+      target = port;
     },
     async close() {
       server.close();

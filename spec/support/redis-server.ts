@@ -92,7 +92,7 @@ export async function startCluster({ args = [] }: { args?: readonly string[] } =
   await until('the cluster is whole', async () => {
     const infos = await Promise.all(members.map((member) => member.call('CLUSTER', 'INFO')));
     return infos.every((info) =>
-      /cluster_state:ok[^]*cluster_slots_ok:16384[^]*cluster_known_nodes:3/.test(String(info)),
+      /cluster_state:ok.*cluster_slots_ok:16384.*cluster_known_nodes:3/s.test(String(info)),
     );
   });
   const clients: Cluster[] = [];

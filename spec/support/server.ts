@@ -20,6 +20,8 @@ export { accountOf, BACKCHANNEL, CIBA_GRANT, ISSUER, TOKEN } from './configurati
 /** A server in this process, with the plugin or without it. */
 export interface Server {
   readonly app: Express;
+  /** The path that everything is mounted under. */
+  readonly mount: string;
   readonly provider: Provider;
   /** Where oidc-provider's other models are. */
   readonly store: PlainStore;
@@ -55,6 +57,7 @@ export interface ServerOptions {
 export interface PluginServerOptions extends ServerOptions {
   readonly redis?: RedisClient | undefined;
   readonly ciba?: CibaOptions;
+  readonly mount?: string;
 }
 
 /** The hooks that every server on bare oidc-provider has to write. */
@@ -99,6 +102,7 @@ export function bareServer(options: ServerOptions = {}): Server {
   });
   return {
     app: express().use(provider.callback()),
+    mount: '',
     provider,
     store,
     heard: everyEventOf(provider),
@@ -145,11 +149,13 @@ export function pluginServer(options: PluginServerOptions = {}): PluginServer {
       heard.push(name);
     });
   }
+  const { mount = '' } = options;
   const app = express();
-  app.use(ciba.router(provider));
-  app.use(provider.callback());
+  app.use(mount, ciba.router(provider));
+  app.use(mount, provider.callback());
   return {
     app,
+    mount,
     provider,
     store,
     ciba,
@@ -212,7 +218,7 @@ export async function post(
   { client = 'till', headers = {} }: Sending = {},
 ): Promise<Response> {
   return request(server.app)
-    .post(path)
+    .post(`${server.mount}${path}`)
     .set({ authorization: basic(client), host: 'op.example', ...headers })
     .type('form')
     .send(formOf(params));

@@ -1,0 +1,208 @@
+import { randomUUID } from 'node:crypto';
+import type { Redis } from 'ioredis';
+import { RedisStore } from '../../lib/store/redis.js';
+import { openConnection } from '../../lib/store/redis-connection.js';
+import { type ScriptName, scripts } from '../../lib/store/scripts.js';
+import { movingClock } from '../support/clock.js';
+import { type CommandFilter, type CutProxy, callOf, callOfLua, startCutProxy } from '../support/cut-proxy.js';
+import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { ask, claim, decide, INTERVAL, newRequest, poll } from './contract/given.js';
+
+const ROUNDS = 20;
+
+const clock = movingClock();
+let server: TestRedis;
+let proxy: CutProxy;
+let direct: Redis;
+/** Its replies get lost. */
+let store: RedisStore;
+/** Another node, with a line that is sound. */
+let other: RedisStore;
+
+beforeAll(async () => {
+  server = await startRedis();
+  proxy = await startCutProxy(server.port);
+  direct = server.client();
+  const prefix = randomUUID();
+  const through = server.client({ port: proxy.port, lazyConnect: true });
+  store = new RedisStore(through, prefix, clock.offset, () => {});
+  other = new RedisStore(direct, prefix, clock.offset, () => {});
+});
+beforeEach(() => clock.reset());
+afterAll(async () => {
+  await store.close();
+  await other.close();
+  await proxy.close();
+  await server.stop();
+});
+
+/** Calls, loses the reply after the command was executed, does what is to be done meanwhile, and gives what was told. */
+async function losing<T>(
+  picks: CommandFilter,
+  call: () => Promise<T>,
+  meanwhile: () => Promise<void> = async () => {},
+): Promise<T> {
+  const [cuts, seen] = [proxy.cuts, proxy.commands.filter(picks).length];
+  const cut = proxy.cutReplyOf(picks);
+  const answer = call();
+  await cut;
+  await meanwhile();
+  const told = await answer;
+  expect(proxy.cuts - cuts).toBe(1);
+  expect(proxy.commands.filter(picks).length - seen).toBe(2);
+  return told;
+}
+
+/** What must come out although the reply of this script was lost. */
+const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
+  async reserve() {
+    const request = newRequest({ pendingLimit: 2 });
+    expect(await losing(callOf('reserve'), () => store.create(request))).toBe('created');
+    await ask(other, { accountId: request.accountId, pendingLimit: 2 });
+    const third = newRequest({ accountId: request.accountId, pendingLimit: 2 });
+    expect(await losing(callOf('reserve'), () => store.create(third))).toBe('full');
+    expect(await other.list(request.accountId)).toHaveLength(2);
+  },
+  async create() {
+    const request = newRequest({ pendingLimit: 1 });
+    expect(await losing(callOf('create'), () => store.create(request))).toBe('created');
+    expect(await other.read(request.handle)).toMatchObject({ status: 'pending' });
+    expect(await other.list(request.accountId)).toHaveLength(1);
+    await decide(other, request, 'denied');
+    await ask(other, { accountId: request.accountId, pendingLimit: 1 });
+  },
+  async read() {
+    const { handle, payload } = await ask(other);
+    const read = await losing(callOf('read'), () => store.read(handle));
+    expect(read).toMatchObject({ status: 'pending', payload });
+  },
+  async poll() {
+    const { handle } = await ask(other);
+    expect(await losing(callOf('poll'), () => poll(store, handle))).toMatchObject({ result: 'pending' });
+    const early = await losing(callOf('poll'), () => poll(store, handle));
+    expect(early).toMatchObject({ result: 'slow_down' });
+    clock.advance(INTERVAL + 5_000);
+    const next = await losing(callOf('poll'), () => poll(store, handle));
+    expect(next).toMatchObject({ result: 'pending' });
+    clock.advance(INTERVAL + 5_000);
+    expect(await poll(other, handle)).toMatchObject({ result: 'pending' });
+  },
+  async decide() {
+    const request = await ask(other, { pendingLimit: 1 });
+    const { clientId, accountId } = request;
+    const told = await losing(
+      callOf('decide'),
+      () => decide(store, request, 'approved'),
+      async () => {
+        expect(await decide(other, request, 'denied')).toEqual({ result: 'conflict', status: 'approved' });
+      },
+    );
+    expect(told).toEqual({ result: 'decided', clientId, accountId });
+    await ask(other, { accountId, pendingLimit: 1 });
+    const late = await losing(callOf('decide'), () => decide(store, request, 'cancelled'));
+    expect(late).toEqual({ result: 'conflict', status: 'approved' });
+  },
+  async claim() {
+    const request = await ask(other);
+    await decide(other, request, 'approved');
+    const told = await losing(
+      callOf('claim'),
+      () => claim(store, request.handle, 'winner'),
+      async () => {
+        expect(await claim(other, request.handle, 'loser')).toMatchObject({ result: 'claimed' });
+      },
+    );
+    expect(told).toEqual({ result: 'won' });
+    const late = await losing(callOf('claim'), () => claim(store, request.handle, 'late'));
+    expect(late).toMatchObject({ result: 'claimed' });
+    expect(await other.settle(request.handle, 'winner')).toBe(true);
+  },
+  async settle() {
+    const request = await ask(other);
+    await decide(other, request, 'approved');
+    await claim(other, request.handle, 'winner');
+    const told = await losing(
+      callOf('settle'),
+      () => store.settle(request.handle, 'winner'),
+      async () => {
+        expect(await claim(other, request.handle)).toEqual({ result: 'redeemed' });
+      },
+    );
+    expect(told).toBe(true);
+    expect(await losing(callOf('settle'), () => store.settle(request.handle, 'loser'))).toBe(false);
+  },
+  async release() {
+    const request = await ask(other);
+    await decide(other, request, 'approved');
+    await claim(other, request.handle, 'first');
+    await losing(
+      callOf('release'),
+      () => store.release(request.handle, 'first'),
+      async () => {
+        expect(await claim(other, request.handle, 'second')).toEqual({ result: 'won' });
+      },
+    );
+    expect(await other.settle(request.handle, 'second')).toBe(true);
+  },
+};
+
+const names = Object.keys(scripts) as ScriptName[];
+
+test.each(names)(
+  'TOK-7: a lost reply of the script %s changes neither the answer nor what is stored',
+  async (name) => {
+    for (let round = 0; round < ROUNDS; round += 1) await cases[name]();
+  },
+);
+
+test('a lost reply while a list is read or a request removed changes nothing', async () => {
+  const command =
+    (name: string): CommandFilter =>
+    ([sent]) =>
+      sent?.toLowerCase() === name;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const { handle, accountId } = await ask(other, { pendingLimit: 1 });
+    expect(await losing(command('zrange'), () => store.list(accountId))).toHaveLength(1);
+    await losing(command(round % 2 ? 'del' : 'zrem'), () => store.remove(handle));
+    expect(await other.read(handle)).toBeUndefined();
+    await ask(other, { accountId, pendingLimit: 1 });
+  }
+});
+
+test('control: a claim that does not know its own repeat tells its true winner that it lost', async () => {
+  const naive = `if redis.call('HGET', KEYS[1], 'status') ~= 'approved' then return 'lost' end
+    redis.call('HSET', KEYS[1], 'status', 'claimed')
+    return 'won'`;
+  const connection = openConnection(server.client({ port: proxy.port, lazyConnect: true })) as Redis;
+  connection.defineCommand('naiveClaim', { numberOfKeys: 1, lua: naive });
+  const naiveClaim = (key: string) =>
+    (connection as Redis & { naiveClaim(key: string): Promise<string> }).naiveClaim(key);
+  await new Promise<void>((resolve) => connection.once('ready', () => resolve()));
+  let wrong = 0;
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const key = randomUUID();
+    await direct.hset(key, 'status', 'approved');
+    if ((await losing(callOfLua(naive), () => naiveClaim(key))) === 'lost') wrong += 1;
+  }
+  expect(wrong).toBe(ROUNDS);
+  connection.disconnect();
+});
+
+test('a server that has forgotten every script answers every call all the same', async () => {
+  const request = await ask(store);
+  const { handle } = request;
+  const steps: readonly [() => Promise<unknown>, unknown][] = [
+    [() => store.read(handle), expect.objectContaining({ status: 'pending' })],
+    [() => poll(store, handle), expect.objectContaining({ result: 'pending' })],
+    [() => decide(store, request, 'approved'), expect.objectContaining({ result: 'decided' })],
+    [() => claim(store, handle, 't'), { result: 'won' }],
+    [() => store.release(handle, 't'), undefined],
+    [() => claim(store, handle, 'u'), { result: 'won' }],
+    [() => store.settle(handle, 'u'), true],
+    [() => store.create(newRequest()), 'created'],
+  ];
+  for (const [step, expected] of steps) {
+    await direct.script('FLUSH');
+    expect(await step()).toEqual(expected);
+  }
+});

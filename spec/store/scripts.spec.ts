@@ -1,0 +1,73 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
+import { type ScriptName, scripts } from '../../lib/store/scripts.js';
+
+const root = new URL('../../', import.meta.url);
+const folder = new URL('lib/store/lua/', root);
+const files = readdirSync(folder).filter((file) => file.endsWith('.lua'));
+
+/** Statuses are not written out where a script passes on what it found stored. */
+const STATUSES = ['pending', 'approved', 'claimed', 'redeemed', 'denied', 'cancelled', 'expired', 'gone'];
+
+test('lib/store/scripts.ts is what lib/store/lua makes', () => {
+  const check = () => execFileSync(process.execPath, ['tools/build-lua.mjs', '--check'], { cwd: root });
+  expect(check).not.toThrow();
+});
+
+test('every script has a file and every file a script', () => {
+  expect(files.map((file) => file.replace(/-\d+\.lua$/, '')).sort()).toEqual(Object.keys(scripts).sort());
+});
+
+describe.each(files)('%s', (file) => {
+  const [, name, keys] = /^([a-z]+)-(\d+)\.lua$/.exec(file) ?? [];
+  const source = readFileSync(new URL(file, folder), 'utf8');
+  const [, header = '', body = ''] = /^--\[\[\n(.*?)\]\]\n(.*)$/s.exec(source) ?? [];
+
+  test('takes as many keys as its name says, and describes and uses each', () => {
+    const expected = oneTo(Number(keys));
+    expect(scripts[name as ScriptName].numberOfKeys).toBe(Number(keys));
+    expect(indices(header, 'KEYS')).toEqual(expected);
+    expect(indices(body, 'KEYS')).toEqual(expected);
+  });
+
+  test('describes every argument that it uses and uses every argument that it describes', () => {
+    expect(indices(header, 'ARGV')).toEqual(indices(body, 'ARGV'));
+    expect(indices(header, 'ARGV')).toEqual(oneTo(indices(header, 'ARGV').length));
+  });
+
+  test('answers with what it describes and describes what it answers with', () => {
+    const output = header.slice(header.indexOf('Output'));
+    const described = words(output.replace(/\([^)]*\)/g, ''));
+    const answered = words(returned(body));
+    const passesStatusOn = /return \{(status|r\[9\])/.test(body);
+    const reachable = (word: string): boolean =>
+      words(body).includes(word) || (passesStatusOn && STATUSES.includes(word));
+    expect(answered.filter((word) => !described.includes(word))).toEqual([]);
+    expect(described.filter((word) => !reachable(word))).toEqual([]);
+    expect(described.length).toBeGreaterThan(0);
+  });
+});
+
+function indices(text: string, table: string): number[] {
+  const found = [...text.matchAll(new RegExp(`${table}\\[(\\d+)\\]`, 'g'))].map(([, index]) => Number(index));
+  return [...new Set(found)].sort((one, other) => one - other);
+}
+
+function oneTo(count: number): number[] {
+  return Array.from({ length: count }, (_, index) => index + 1);
+}
+
+/** What stands behind every `return`, without what is only compared with or read by. */
+function returned(body: string): string {
+  return [...body.matchAll(/\breturn (.*)$/gm)]
+    .map(([, answer = '']) => answer.replace(/redis\.call\([^)]*\)/g, '').replace(/[=~]= '[a-z_]*'/g, ''))
+    .join('\n');
+}
+
+/** Quoted words, and a bare 1 or 0. */
+function words(text: string): string[] {
+  const found = [...text.matchAll(/'([a-z_]+)'|(?:^|\s)([01])(?=\s|$)/gm)].map(
+    ([, word, digit]) => word ?? digit,
+  );
+  return [...new Set(found as string[])];
+}
