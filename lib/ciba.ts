@@ -2,12 +2,12 @@ import { Router } from 'express';
 import type Provider from 'oidc-provider';
 import type { Configuration } from 'oidc-provider';
 import { CibaError } from './errors.js';
-import { type CibaEventName, type CibaEvents, Events } from './events.js';
+import { type CibaEventName, type CibaListener, Events } from './events.js';
 import { cibaRouter } from './http/router.js';
 import { type CibaOptions, type Settings, settingsOf } from './options.js';
 import { attach } from './provider/attach.js';
 import { type ConfigurationWithCiba, type Configured, configure } from './provider/configure.js';
-import { grantIssuer } from './provider/grant.js';
+import { grantFor } from './provider/grant.js';
 import { Requests } from './request/requests.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
@@ -30,8 +30,8 @@ export interface Ciba {
    * @throws {CibaError} `not_attached` where `configure` was not called, or the router is of another provider
    */
   router(provider: Provider): Router;
-  /** Listens to an event; the function returned stops that. A listener that throws harms nobody. */
-  on<Name extends CibaEventName>(name: Name, listener: (event: CibaEvents[Name]) => void): () => void;
+  /** Listens to an event; the function returned stops that. A listener that throws or rejects harms nobody. */
+  on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void;
   /** Ends the connections and timers that the plugin opened. The Redis client that was given stays open. */
   close(): Promise<void>;
 }
@@ -51,47 +51,35 @@ export function createCiba(options: CibaOptions = {}): Ciba {
   const settings = settingsOf(options);
   const events = new Events();
   const store = storeOf(settings, events);
-  let configured: Configured | undefined;
+  let made: { readonly configured: Configured | undefined } | undefined;
   let attached: { readonly provider: Provider; readonly router: Router } | undefined;
 
   const provider = (): Provider => {
-    if (!attached)
-      throw new CibaError('not_attached', 'call ciba.router(provider) before deciding a request');
+    if (!attached) throw notAttached('call ciba.router(provider) before deciding a request');
     return attached.provider;
   };
-  const requests = new Requests({
-    store,
-    events,
-    issueGrant: grantIssuer(provider),
-    requireAcr: settings.requireAcr,
-  });
+  const { requireAcr } = settings;
+  const requests = new Requests({ store, events, grantFor: grantFor(provider), requireAcr });
 
   return {
     requests,
     configure(config): Configuration {
-      if (configured)
-        throw new CibaError('not_attached', 'ciba.configure() was called before: make one ciba a provider');
-      const made = configure(config, { store, events, settings });
-      configured = made.configured;
-      return made.config;
+      if (made) throw notAttached('ciba.configure() was called before: make one ciba a provider');
+      const { config: extended, configured } = configure(config, { store, events, settings });
+      made = { configured };
+      return extended;
     },
     router(given) {
-      if (!configured) {
-        throw new CibaError(
-          'not_attached',
-          'make the provider with ciba.configure(), then call ciba.router(provider)',
-        );
-      }
-      if (!configured.enabled) return Router();
+      if (!made)
+        throw notAttached('make the provider with ciba.configure(), then call ciba.router(provider)');
+      if (!made.configured) return Router();
       if (attached && attached.provider !== given) {
-        throw new CibaError(
-          'not_attached',
-          'ciba.router() was called with another provider before: make one ciba a provider',
-        );
+        throw notAttached('ciba.router() was called with another provider before: make one ciba a provider');
       }
       if (!attached) {
-        const paths = attach(given, requests, { store, events, userCodes: configured.userCodes });
-        attached = { provider: given, router: cibaRouter({ provider: given, paths, requests, settings }) };
+        const { adapter, userCodes } = made.configured;
+        const paths = attach(given, adapter, requests, { store, events, userCodes });
+        attached = { provider: given, router: cibaRouter({ paths, requests, settings }) };
       }
       return attached.router;
     },
@@ -102,6 +90,8 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     },
   };
 }
+
+const notAttached = (sentence: string): CibaError => new CibaError('not_attached', sentence);
 
 function storeOf({ redis, prefix, timeOffset }: Settings, events: Events): Store {
   if (!redis) return new MemoryStore(timeOffset);

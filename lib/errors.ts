@@ -9,8 +9,7 @@
  * - `expired` the request ended before the decision came
  * - `acr_not_met` the approval's `acr` is not one that the client insists on
  * - `invalid_decision` the decision itself is malformed
- * - `pending_limit` the account has as many pending requests as the server allows
- * - `store_unavailable` the store did not answer in time; nothing was approved, issued or forgotten
+ * - `store_unavailable` the store did not answer in time; whether it did what it was asked is not known
  */
 export type CibaErrorCode =
   | 'invalid_option'
@@ -21,7 +20,6 @@ export type CibaErrorCode =
   | 'expired'
   | 'acr_not_met'
   | 'invalid_decision'
-  | 'pending_limit'
   | 'store_unavailable';
 
 /** How a request ended, as a later decision is told. */

@@ -20,7 +20,7 @@ export interface CibaEvents {
     readonly expiresIn: number;
     readonly requestedExpiry: number | undefined;
   };
-  /** The backchannel authentication endpoint refused a request; nothing was stored. */
+  /** The backchannel authentication endpoint refused a request; nothing pends. */
   'request.refused': { readonly clientId: string | undefined; readonly error: string };
   /** The person agreed. `acrMet` says whether the `acr` given is one that the client asked for (true where it asked for none). */
   'request.approved': RequestEvent & {
@@ -46,8 +46,8 @@ export interface CibaEvents {
   'redemption.settled': RequestEvent;
   /** The provider refused after the claim; the approval is kept for the next poll. */
   'redemption.released': RequestEvent & { readonly error: string | undefined };
-  /** The redemption could not be settled, so what was issued has been destroyed. */
-  'redemption.lost': RequestEvent & { readonly reason: 'lease_ended' | 'store_unavailable' };
+  /** The redemption could not be settled in time, so what was issued has been destroyed; the approval is kept. */
+  'redemption.lost': RequestEvent & { readonly reason: 'too_late' | 'store_unavailable' };
   /** The server's own hook failed to reach the person's device; the request lives on. */
   'notification.failed': RequestEvent & { readonly accountId: string; readonly cause: unknown };
   /** The store did not answer in time. */
@@ -57,16 +57,19 @@ export interface CibaEvents {
 /** The name of an event. */
 export type CibaEventName = keyof CibaEvents;
 
-/** Emits {@link CibaEvents}. A listener that throws never reaches the request that told it. */
+/** Hears an event. What it returns is not waited for. */
+export type CibaListener<Name extends CibaEventName> = (event: CibaEvents[Name]) => Promise<void> | void;
+
+/** Emits {@link CibaEvents}. A listener that throws or rejects never reaches the request that told it. */
 export class Events {
   readonly #emitter = new EventEmitter();
 
-  on<Name extends CibaEventName>(name: Name, listener: (event: CibaEvents[Name]) => void): () => void {
-    const guarded = (event: CibaEvents[Name]): void => {
+  on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void {
+    const guarded = async (event: CibaEvents[Name]): Promise<void> => {
       try {
-        listener(event);
+        await listener(event);
       } catch (cause) {
-        process.emitWarning(`a listener of ${name} threw: ${String(cause)}`, 'CibaWarning');
+        process.emitWarning(`a listener of ${name} failed: ${String(cause)}`, 'CibaWarning');
       }
     };
     this.#emitter.on(name, guarded);

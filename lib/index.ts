@@ -8,7 +8,7 @@
 export { type Ciba, createCiba } from './ciba.js';
 export { CibaError, type CibaErrorCode, type Outcome } from './errors.js';
 /** What it tells. */
-export type { CibaEventName, CibaEvents, RequestEvent } from './events.js';
+export type { CibaEventName, CibaEvents, CibaListener, RequestEvent } from './events.js';
 /** What it can be told. */
 export type { CibaOptions, Decider } from './options.js';
 export type { ConfigurationWithCiba } from './provider/configure.js';

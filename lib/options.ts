@@ -35,8 +35,8 @@ export interface CibaOptions {
    */
   readonly defaultExpiry?: number | undefined;
   /**
-   * Longest life of a request, in seconds: a longer `requested_expiry` is cut to it, and the acknowledgement says so (CIBA
-   * Core 7.1). 10 to 86400. Default 600. A client's `ciba_max_expiry` goes before it.
+   * Longest life that a client may ask for, in seconds: a longer `requested_expiry` is cut to it, and the acknowledgement says
+   * so (CIBA Core 7.1). 10 to 86400. Default 600. A client's `ciba_max_expiry` goes before it.
    */
   readonly maxExpiry?: number | undefined;
   /**

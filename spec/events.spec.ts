@@ -1,6 +1,8 @@
+import { jest } from '@jest/globals';
 import { Events } from '../lib/events.js';
 import { onEveryStore } from './support/every-store.js';
 import { ask, asked, poll } from './support/server.js';
+import { until } from './support/until.js';
 
 onEveryStore('the events of a request', (make) => {
   it('come in the order of its life, each with the handle', async () => {
@@ -126,5 +128,34 @@ describe('events without a listener', () => {
     events.removeAll();
     events.emit('request.cancelled', event);
     expect(heard).toEqual(['h']);
+  });
+});
+
+describe('a listener', () => {
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('the gateway is down');
+      },
+    ],
+    [
+      'rejects',
+      async () => {
+        throw new Error('the gateway is down');
+      },
+    ],
+  ])('that %s harms nobody: the process is warned, the others hear the event', async (_how, listener) => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const events = new Events();
+    const heard: string[] = [];
+    events.on('store.unavailable', listener);
+    events.on('store.unavailable', () => void heard.push('other'));
+    events.emit('store.unavailable', { cause: undefined });
+    await until('the process is warned', () => warned.mock.calls.length === 1);
+    const [said] = warned.mock.calls[0] ?? [];
+    warned.mockRestore();
+    expect(said).toBe('a listener of store.unavailable failed: Error: the gateway is down');
+    expect(heard).toEqual(['other']);
   });
 });

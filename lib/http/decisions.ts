@@ -99,7 +99,7 @@ function explain(error: unknown, _req: Request, res: Response, next: NextFunctio
       error_description: description,
       ...(error.outcome && { outcome: error.outcome }),
     });
-  } else if (isClientError(error)) {
+  } else if (isBodyError(error)) {
     const wrong = error.status === 413 ? 'is too large' : 'is not valid JSON';
     res.status(error.status).json({ error: 'invalid_request', error_description: `the body ${wrong}` });
   } else {
@@ -120,6 +120,7 @@ function document(request: RequestView): object {
     authorization_details: request.authorizationDetails,
     resources: request.resources,
     claims: request.claims,
+    request_context: request.requestContext,
     expires_at: request.expiresAt.toISOString(),
     expires_in: request.expiresIn,
   };
@@ -140,8 +141,8 @@ function textOf(value: unknown, name: string): string | undefined {
   throw new CibaError('invalid_decision', `${name} must be a string`);
 }
 
-/** What Express' body parser throws. */
-function isClientError(error: unknown): error is { status: number } {
-  const status = (error as { status?: unknown } | null)?.status;
-  return typeof status === 'number' && status >= 400 && status < 500;
+/** What Express' body parser throws; every other error is the server's own to answer. */
+function isBodyError(error: unknown): error is { status: number } {
+  const { status, type } = (error ?? {}) as { status?: unknown; type?: unknown };
+  return typeof status === 'number' && /^(entity|encoding|charset|request)\./.test(String(type));
 }

@@ -5,12 +5,15 @@ import type { Events } from '../events.js';
 import type { Settings } from '../options.js';
 import { handleOf } from '../request/handle.js';
 import { type Decision, type RequestPayload, storablePayload } from '../request/payload.js';
-import type { PollResult, Store } from '../store/store.js';
+import type { NewRequest, PollResult, Store } from '../store/store.js';
 import { intervalOf } from './client-metadata.js';
 import { exchangeOf } from './exchange.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
 import { CLAIM_LEASE } from './settle.js';
-import { failClosed } from './unavailable.js';
+import { failClosed, inBackground } from './unavailable.js';
+
+/** How many polls without an answer are remembered, so that an outage cannot fill the memory. */
+const UNANSWERED_LIMIT = 10_000;
 
 type Model = Readonly<Record<string, unknown>>;
 
@@ -22,6 +25,7 @@ export class RequestAdapter implements Adapter {
   readonly #store: Store;
   readonly #events: Events;
   readonly #settings: Settings;
+  readonly #unanswered = new Map<string, string>();
 
   constructor(store: Store, events: Events, settings: Settings) {
     this.#store = store;
@@ -41,7 +45,7 @@ export class RequestAdapter implements Adapter {
     const interval = intervalOf(client, this.#settings);
     const handle = handleOf(id);
     const created = await failClosed(exchange, () =>
-      this.#store.create({
+      this.#create({
         handle,
         clientId,
         accountId,
@@ -60,6 +64,16 @@ export class RequestAdapter implements Adapter {
     const requestedExpiry =
       params?.['requested_expiry'] === undefined ? undefined : Number(params['requested_expiry']);
     this.#events.emit('request.accepted', { handle, clientId, accountId, expiresIn, requestedExpiry });
+  }
+
+  /** Whether it took effect or not, a request that is not acknowledged must not pend: nobody could ever redeem it. */
+  async #create(request: NewRequest): Promise<'created' | 'full'> {
+    try {
+      return await this.#store.create(request);
+    } catch (error) {
+      inBackground(() => this.#store.remove(request.handle, request.accountId));
+      throw error;
+    }
   }
 
   async find(id: string): Promise<AdapterPayload | undefined> {
@@ -100,9 +114,8 @@ export class RequestAdapter implements Adapter {
   async #poll(id: string, ctx: KoaContextWithOIDC): Promise<AdapterPayload | undefined> {
     const exchange = exchangeOf(ctx);
     const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
-    const found = await failClosed(exchange, () =>
-      this.#store.poll({ handle, clientId, operation: randomUUID() }),
-    );
+    const interval = intervalOf(ctx.oidc.client, this.#settings);
+    const found = await failClosed(exchange, () => this.#askStore(handle, clientId), interval);
     switch (found.result) {
       case 'gone':
       case 'foreign':
@@ -125,6 +138,22 @@ export class RequestAdapter implements Adapter {
         throw denialOf(JSON.parse(found.decision) as Decision);
       case 'redeemed':
         throw new errors.InvalidGrant('the request is already redeemed');
+    }
+  }
+
+  /**
+   * A poll whose answer was lost may have been counted, or be counted yet. When the client comes again it is the same poll, and
+   * is not held against it.
+   */
+  async #askStore(handle: string, clientId: string): Promise<PollResult> {
+    const operation = this.#unanswered.get(handle) ?? randomUUID();
+    try {
+      const found = await this.#store.poll({ handle, clientId, operation });
+      this.#unanswered.delete(handle);
+      return found;
+    } catch (error) {
+      if (this.#unanswered.size < UNANSWERED_LIMIT) this.#unanswered.set(handle, operation);
+      throw error;
     }
   }
 

@@ -1,5 +1,6 @@
 import type Provider from 'oidc-provider';
-import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { Adapter, KoaContextWithOIDC } from 'oidc-provider';
+import { CibaError } from '../errors.js';
 import type { Requests } from '../request/requests.js';
 import { backchannelResult } from './backchannel-result.js';
 import { beginExchange } from './exchange.js';
@@ -14,7 +15,13 @@ export interface Paths {
 }
 
 /** Puts the plugin around a provider made with its configuration: the middleware, and the road of `backchannelResult()`. */
-export function attach(provider: Provider, requests: Requests, parts: StepParts): Paths {
+export function attach(provider: Provider, adapter: Adapter, requests: Requests, parts: StepParts): Paths {
+  if ((provider.BackchannelAuthenticationRequest as { adapter?: unknown }).adapter !== adapter) {
+    throw new CibaError(
+      'not_attached',
+      'the provider was not made with the configuration of ciba.configure()',
+    );
+  }
   const paths = {
     backchannel: provider.pathFor(BACKCHANNEL_ROUTE, { mountPath: '' }),
     token: provider.pathFor(TOKEN_ROUTE, { mountPath: '' }),

@@ -19,7 +19,7 @@ export function backchannelResult(provider: Provider, requests: Requests): Backc
 
     if (result instanceof errors.OIDCProviderError) {
       const { error, error_description: description } = result;
-      await requests.deny(handle, { accountId, error, description });
+      await requests.deny(handle, { accountId, error, description: description?.slice(0, 256) });
     } else if (result instanceof provider.Grant) {
       if (request.clientId !== result.clientId) throw new Error('client mismatch');
       if (accountId !== result.accountId) throw new Error('accountId mismatch');

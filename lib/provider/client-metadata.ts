@@ -1,10 +1,4 @@
-import {
-  type Client,
-  type ClientMetadata,
-  type Configuration,
-  errors,
-  type KoaContextWithOIDC,
-} from 'oidc-provider';
+import { type Client, type ClientMetadata, type Configuration, errors } from 'oidc-provider';
 import type { Settings } from '../options.js';
 import { CIBA_GRANT } from './names.js';
 
@@ -28,11 +22,13 @@ export function extendClientMetadata(
   const ours: ReadonlySet<string> = new Set(SETTINGS);
   return {
     properties: [...SETTINGS, ...(theirs?.properties ?? []).filter((name) => !ours.has(name))],
-    validator(ctx, key, value, metadata): void {
+    // Theirs is returned as it is: oidc-provider refuses a validator that returns a promise.
+    validator(ctx, key, value, metadata): undefined {
+      if (!ours.has(key)) return theirs?.validator?.(ctx, key, value, metadata) as undefined;
+      const registersItself = ctx !== undefined || isDocument(metadata.client_id);
       // The validator is called once a property; what concerns the client as a whole is done at the first.
-      if (key === SETTINGS[0]) checkCibaClient(metadata, userCodes);
-      if (ours.has(key)) checkSetting(ctx, key as Setting, value, settings);
-      else theirs?.validator?.(ctx, key, value, metadata);
+      if (key === SETTINGS[0]) checkCibaClient(metadata, registersItself, userCodes);
+      checkSetting(key as Setting, value, registersItself ? selfServiceRange : administratorRange, settings);
     },
   };
 }
@@ -55,37 +51,42 @@ export function expiryOf(
   return Math.min(usual, most ?? usual);
 }
 
-function checkCibaClient(metadata: ClientMetadata, userCodes: boolean): void {
+function checkCibaClient(metadata: ClientMetadata, registersItself: boolean, userCodes: boolean): void {
   if (!metadata.grant_types?.includes(CIBA_GRANT)) return;
-  if (metadata.token_endpoint_auth_method === 'none') {
+  // A client from before the plugin goes on with its other grants: there, its requests for CIBA are refused one by one.
+  if (registersItself && metadata.token_endpoint_auth_method === 'none') {
     refuse('token_endpoint_auth_method must not be none for a client that uses CIBA'); // CIBA Core 4, 7.1
   }
-  if (metadata.backchannel_user_code_parameter === true && !userCodes) {
+  if (registersItself && metadata.backchannel_user_code_parameter === true && !userCodes) {
     refuse('backchannel_user_code_parameter is not supported by this server');
   }
   // The example of CIBA Core 4 names neither: a client that only asks here has no redirect flow, whatever the default is.
-  if (metadata.redirect_uris === undefined && !metadata.grant_types.includes('authorization_code')) {
-    metadata.response_types = [];
-  }
+  const noRedirects =
+    metadata.redirect_uris === undefined && !metadata.grant_types.includes('authorization_code');
+  if (noRedirects && metadata.response_types?.join() === 'code') metadata.response_types = [];
 }
 
-function checkSetting(
-  ctx: KoaContextWithOIDC | undefined,
-  key: Setting,
-  value: unknown,
-  settings: Settings,
-): void {
+type Range = (key: Setting, settings: Settings) => readonly [least: number, most: number];
+
+function checkSetting(key: Setting, value: unknown, range: Range, settings: Settings): void {
   if (value === undefined) return;
-  const [least, most] = ctx ? selfServiceRange(key, settings) : RANGES[key];
+  const [least, most] = range(key, settings);
   if (!Number.isInteger(value) || Number(value) < least || Number(value) > most) {
     refuse(`${key} must be a whole number of seconds from ${least} to ${most}`);
   }
 }
 
+const administratorRange: Range = (key) => RANGES[key];
+
 /** A client that registers itself may only be stricter than the server is. */
-function selfServiceRange(key: Setting, settings: Settings): readonly [number, number] {
+const selfServiceRange: Range = (key, settings) => {
   const [least, most] = RANGES[key];
   return key === 'ciba_polling_interval' ? [settings.interval, most] : [least, settings.maxExpiry];
+};
+
+/** A client id that is the URL of the client's own metadata document: nobody of the server's has looked at it. */
+function isDocument(clientId: string | undefined): boolean {
+  return clientId?.startsWith('https://') === true;
 }
 
 function refuse(description: string): never {

@@ -27,10 +27,11 @@ export interface ConfigureParts {
   readonly settings: Settings;
 }
 
-/** What is known of the configuration when the router is made. */
+/** What is known of a configuration with CIBA on when the router is made. */
 export interface Configured {
-  readonly enabled: boolean;
   readonly userCodes: boolean;
+  /** The adapter of the plugin's model, by which a provider made with the configuration is known. */
+  readonly adapter: Adapter;
 }
 
 /** Whether the provider's own flag is set. */
@@ -42,18 +43,19 @@ function isEnabled(config: ConfigurationWithCiba): boolean {
 export function configure(
   config: ConfigurationWithCiba,
   parts: ConfigureParts,
-): { config: Configuration; configured: Configured } {
+): { config: Configuration; configured: Configured | undefined } {
   if (typeof config !== 'object' || config === null)
     throw invalidOption('configuration', 'must be an object');
   const theirs = config.features?.ciba;
   if (!theirs || !isEnabled(config)) {
-    return { config: config as Configuration, configured: { enabled: false, userCodes: false } };
+    return { config: config as Configuration, configured: undefined };
   }
-  const { store, events, settings } = parts;
+  const { events, settings } = parts;
+  const adapter = new RequestAdapter(parts.store, events, settings);
   const userCodes = supportsUserCodes(theirs, settings);
   const extended: Configuration = {
     ...config,
-    adapter: extendAdapter(config.adapter, new RequestAdapter(store, events, settings)),
+    adapter: extendAdapter(config.adapter, adapter),
     ttl: { ...config.ttl, [REQUEST_MODEL]: lifetime(config.ttl?.[REQUEST_MODEL], settings) },
     extraClientMetadata: extendClientMetadata(config.extraClientMetadata, settings, userCodes),
     features: {
@@ -63,12 +65,12 @@ export function configure(
     ...(config.formats && { formats: extendFormats(config.formats) }),
     ...(config.findAccount && { findAccount: extendFindAccount(config.findAccount, settings) }),
   };
-  return { config: extended, configured: { enabled: true, userCodes } };
+  return { config: extended, configured: { userCodes, adapter } };
 }
 
 type Lifetime = NonNullable<NonNullable<Configuration['ttl']>[typeof REQUEST_MODEL]>;
 
-/** The server's own function has the last word on the default; a client's metadata and the longest life stand above it. */
+/** What the server has set is the life of a request whose client asks for none; `maxExpiry` bounds what a client may ask for. */
 function lifetime(theirs: Lifetime | undefined, settings: Settings): Lifetime {
   return (ctx, request, client) => {
     const usual =
@@ -95,7 +97,8 @@ function extendFormats(theirs: Formats): Formats {
 /** Our adapter for our model, theirs for every other. */
 function extendAdapter(theirs: Configuration['adapter'], ours: Adapter): AdapterFactory {
   if (!theirs) {
-    const warning = 'no adapter is configured: grants and tokens are kept in memory, which is for development';
+    const warning =
+      'no adapter is configured: grants and tokens are kept in memory, which is for development';
     process.emitWarning(warning, 'CibaWarning');
   }
   return (name) => {

@@ -32,7 +32,7 @@ export function beginExchange(ctx: object): Exchange {
 export function exchangeOf(ctx: KoaContextWithOIDC): Exchange {
   const exchange = exchanges.get(ctx);
   if (!exchange) {
-    throw new CibaError('not_attached', 'ciba.router(provider) was not called for this provider');
+    throw new CibaError('not_attached', 'ciba.router(provider) was not called before provider.callback()');
   }
   return exchange;
 }

@@ -37,6 +37,7 @@ export function extendFeature(theirs: CibaFeature, settings: Settings, events: E
     validateBindingMessage:
       theirs.validateBindingMessage ?? ((_ctx, message) => checkBindingMessage(message)),
     validateRequestContext: async (ctx, context) => {
+      refusePublicClient(ctx);
       checkRequestedExpiry(ctx);
       await theirs.validateRequestContext?.(ctx, context);
     },
@@ -44,6 +45,13 @@ export function extendFeature(theirs: CibaFeature, settings: Settings, events: E
     triggerAuthenticationDevice: deviceHook(theirs, events),
   };
   return { deliveryModes: ['poll'], ...theirs, ...hooks };
+}
+
+/** CIBA Core 7.1: the client authenticates. Registration refuses such a client; one from before the plugin is refused here. */
+function refusePublicClient(ctx: KoaContextWithOIDC): void {
+  if (clientOf(ctx).clientAuthMethod === 'none') {
+    throw new errors.UnauthorizedClient('a client that does not authenticate cannot use CIBA');
+  }
 }
 
 /** CIBA Core 7.1: a positive integer. oidc-provider also takes what JavaScript reads as one, such as 1e2 and 0x10. */
@@ -70,18 +78,26 @@ function loginHintHook(theirs: CibaFeature, { resolveLoginHint }: Settings): Hoo
   );
 }
 
-/** A code counts only from a client registered for it, and then it must be there (CIBA Core 7.1.2). */
-function userCodeHook(theirs: CibaFeature, { verifyUserCode }: Settings): Hooks['verifyUserCode'] {
+/**
+ * A client registered for user codes must send one (CIBA Core 7.1.2). The option is asked about codes of such clients only; the
+ * server's own hook is asked every time, as it is without the plugin.
+ */
+function userCodeHook(theirs: CibaFeature, settings: Settings): Hooks['verifyUserCode'] {
+  const { verifyUserCode } = settings;
   if (verifyUserCode && theirs.verifyUserCode) {
     throw invalidOption('verifyUserCode', 'and features.ciba.verifyUserCode do the same: give one of them');
   }
   return async (ctx, account, userCode) => {
-    if (!clientOf(ctx).backchannelUserCodeParameter) return;
-    if (userCode === undefined) throw new errors.MissingUserCode('user_code is required');
-    await theirs.verifyUserCode?.(ctx, account, userCode);
-    if (verifyUserCode && !(await verifyUserCode(account.accountId, userCode))) {
-      throw new errors.InvalidUserCode('user_code is not valid');
+    if (clientOf(ctx).backchannelUserCodeParameter) {
+      if (!supportsUserCodes(theirs, settings)) {
+        throw new errors.InvalidRequest('user codes are not supported by this server');
+      }
+      if (userCode === undefined) throw new errors.MissingUserCode('user_code is required');
+      if (verifyUserCode && !(await verifyUserCode(account.accountId, userCode))) {
+        throw new errors.InvalidUserCode('user_code is not valid');
+      }
     }
+    await theirs.verifyUserCode?.(ctx, account, userCode);
   };
 }
 

@@ -2,7 +2,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Claim, Exchange } from './exchange.js';
 import type { StepParts } from './steps.js';
-import { RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
+import { inBackground, RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
 
 /**
  * How long a redemption may take, in milliseconds. A node that dies in between keeps the client from its tokens for so long;
@@ -12,14 +12,14 @@ export const CLAIM_LEASE = 5_000;
 
 /**
  * How long a settle may be under way to the store, in milliseconds: less than the store is waited for, so that a settle that was
- * given up, and whose tokens are destroyed, cannot take effect when a frozen store goes on.
+ * given up, and whose tokens are destroyed, cannot take effect when a frozen store goes on and this process may be gone.
  */
 const SETTLE_WITHIN = 500;
 
 /**
  * Ends a redemption: the answer with the tokens leaves only after the store has accepted that this claim redeemed the
- * request. A refusal of the provider's, or a client that has gone, gives the claim back, so that no fault burns the person's
- * approval. Whatever was issued and will not leave is destroyed.
+ * request. A refusal of the provider's, a client that has gone, or a store that does not answer gives the claim back, so that no
+ * fault burns the person's approval. Whatever was issued and will not leave is destroyed.
  */
 export async function settleRedemption(
   ctx: KoaContextWithOIDC,
@@ -43,21 +43,22 @@ export async function settleRedemption(
     return;
   }
   await destroyIssued(ctx);
+  inBackground(() => parts.store.release(handle, token));
   ctx.status = UNAVAILABLE.status;
   ctx.body = { error: UNAVAILABLE.error, error_description: UNAVAILABLE.error_description };
   exchange.retryAfter = RETRY_AFTER_FAULT;
-  const reason = settled === false ? 'lease_ended' : 'store_unavailable';
+  const reason = settled === false ? 'too_late' : 'store_unavailable';
   parts.events.emit('redemption.lost', { handle, clientId, reason });
 }
 
-/** Gives the approval back to the next poll. A claim that cannot be given back now ends with its lease. */
+/** Gives the approval back to the next poll. A claim that cannot be given back ends with its lease. */
 export async function releaseRedemption(
   ctx: KoaContextWithOIDC,
   { handle, clientId, token }: Claim,
   { store, events }: StepParts,
 ): Promise<void> {
   await destroyIssued(ctx);
-  await store.release(handle, token).catch(() => {});
+  await store.release(handle, token).catch(() => inBackground(() => store.release(handle, token)));
   events.emit('redemption.released', { handle, clientId, error: errorOf(ctx.body) });
 }
 

@@ -2,7 +2,7 @@ import { errors } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Exchange } from './exchange.js';
 
-/** When a client should come again after a fault, in seconds: not before its next poll is due, so that it is not told to slow down. */
+/** When a client should come again after a fault, in seconds, unless its own interval is longer. */
 export const RETRY_AFTER_FAULT = 5;
 
 /** What the client reads while the store does not answer: nothing was approved, issued or forgotten. */
@@ -12,13 +12,28 @@ export const UNAVAILABLE = {
   error_description: 'the server cannot answer now, try again later',
 } as const;
 
+/** How often, and how long apart, what an outage left behind is tried to be put right. */
+const TRIES = 30;
+const BETWEEN_TRIES = 1_000;
+
+/** Repeats a step until the store takes it, for half a minute, without keeping the process alive for it. */
+export function inBackground(step: () => Promise<unknown>, tries: number = TRIES): void {
+  step().catch(() => {
+    if (tries > 1) setTimeout(() => inBackground(step, tries - 1), BETWEEN_TRIES).unref();
+  });
+}
+
 /** Runs a step on the store; a store that does not answer becomes a 503 OAuth error with `Retry-After` (CIBA Core 10.1). */
-export async function failClosed<T>(exchange: Exchange, step: () => Promise<T>): Promise<T> {
+export async function failClosed<T>(
+  exchange: Exchange,
+  step: () => Promise<T>,
+  interval: number = RETRY_AFTER_FAULT,
+): Promise<T> {
   try {
     return await step();
   } catch (cause) {
     if (!(cause instanceof CibaError && cause.code === 'store_unavailable')) throw cause;
-    exchange.retryAfter = RETRY_AFTER_FAULT;
+    exchange.retryAfter = Math.max(RETRY_AFTER_FAULT, interval);
     const answer = new errors.TemporarilyUnavailable(UNAVAILABLE.error_description, { cause });
     throw Object.assign(answer, { status: UNAVAILABLE.status, statusCode: UNAVAILABLE.status });
   }

@@ -20,7 +20,7 @@ export interface Approval {
   readonly scope?: string | undefined;
   /** A grant that the server made itself; left out, one is made of what was asked for. */
   readonly grantId?: string | undefined;
-  /** The authorization details granted (RFC 9396). Default: those asked for. */
+  /** The authorization details granted (RFC 9396). Default: those asked for, or none beside a `grantId`. */
   readonly rar?: readonly AuthorizationDetail[] | undefined;
   /** The session that the tokens end with; see `expiresWithSession`. */
   readonly sessionUid?: string | undefined;
@@ -40,17 +40,18 @@ export interface Denial {
   readonly description?: string | undefined;
 }
 
-/** Makes the grant of an approval; `discard` undoes it when the decision was lost to another. */
-export type IssueGrant = (
+/** Finds or makes the grant of an approval; `discard` undoes one that was made, when the decision was lost to another. */
+export type GrantFor = (
   request: RequestView,
   scope: string,
+  grantId: string | undefined,
 ) => Promise<{ readonly grantId: string; discard(): Promise<void> }>;
 
 /** The store, what hears of it, and how a grant is made. */
 export interface RequestsParts {
   readonly store: Store;
   readonly events: Events;
-  readonly issueGrant: IssueGrant;
+  readonly grantFor: GrantFor;
   readonly requireAcr: boolean;
 }
 
@@ -103,12 +104,13 @@ export class Requests {
     const request = viewOf(stored);
     const acrMet = this.#checkAcr(stored, request, approval.acr);
     const scope = grantedScope(request.scope, approval.scope);
-    const grant =
-      approval.grantId === undefined
-        ? await this.#parts.issueGrant(request, scope)
-        : { grantId: approval.grantId, discard: async () => {} };
     const { acr, authTime, sessionUid, expiresWithSession, sid } = approval;
-    const rar = approval.rar ?? request.authorizationDetails;
+    if (expiresWithSession && approval.grantId === undefined) {
+      throw invalidDecision('expiresWithSession needs the grantId of the session');
+    }
+    const grant = await this.#parts.grantFor(request, scope, approval.grantId);
+    // A grant of the server's own says nothing of the details: then those are granted that the approval names.
+    const rar = approval.rar ?? (approval.grantId === undefined ? request.authorizationDetails : []);
     const decision: Decision = {
       grantId: grant.grantId,
       scope: approval.scope === undefined ? undefined : scope,
@@ -124,7 +126,7 @@ export class Requests {
       await this.#decide(handle, approval.accountId, 'approved', decision);
     } catch (error) {
       // Unknown is not lost: a grant that the store may have taken is left to end by itself.
-      if (!(error instanceof CibaError && error.code === 'store_unavailable')) await grant.discard();
+      if (!isUnavailable(error)) await grant.discard();
       throw error;
     }
     const { clientId, accountId } = request;
@@ -180,12 +182,17 @@ export class Requests {
   }
 
   async #decide(handle: string, accountId: string, verdict: Verdict, decision: Decision): Promise<string> {
-    const decided = await this.#parts.store.decide({
+    const attempt = {
       handle,
       accountId,
       verdict,
       decision: JSON.stringify(decision),
       operation: randomUUID(),
+    };
+    // Once more where the store did not answer: as the same attempt, so that it hears what became of the first.
+    const decided = await this.#parts.store.decide(attempt).catch((error: unknown) => {
+      if (isUnavailable(error)) return this.#parts.store.decide(attempt);
+      throw error;
     });
     if (decided.result !== 'decided') throw this.#refused(handle, decided);
     return decided.clientId;
@@ -241,5 +248,8 @@ function grantedScope(requested: string, granted: string | undefined): string {
   if (!scopes.includes('openid')) throw invalidDecision('scope must keep openid');
   return scopes.join(' ');
 }
+
+const isUnavailable = (error: unknown): boolean =>
+  error instanceof CibaError && error.code === 'store_unavailable';
 
 const invalidDecision = (sentence: string): CibaError => new CibaError('invalid_decision', sentence);

@@ -1,4 +1,4 @@
-import type { Status, Verdict } from './store.js';
+import type { Status } from './store.js';
 
 /**
  * The life of a request. The scripts in `lua/` do the same steps inside Redis; the contract suite and the model-based
@@ -12,6 +12,7 @@ import type { Status, Verdict } from './store.js';
  * | approved  | expired                              | time                                 |
  * | claimed   | redeemed                             | `settle`, fenced by the claim's token|
  * | claimed   | approved                             | `release`, or the end of the lease   |
+ * | redeemed  | approved                             | `release`, where no answer has left  |
  * | any       | gone                                 | the end of the retention             |
  */
 export interface RequestRecord {
@@ -23,7 +24,7 @@ export interface RequestRecord {
   status: Exclude<Status, 'expired'>;
   interval: number;
   lastPoll?: { operation: string; result: 'pending' | 'slow_down'; nextAt: number };
-  decided?: { operation: string; decision: string; verdict: Verdict };
+  decided?: { operation: string; decision: string };
   claim?: { token: string; until: number };
 }
 

@@ -88,7 +88,7 @@ export class MemoryStore implements Store {
       if (status !== 'pending') return { result: 'conflict', status };
       const { verdict, decision, operation } = attempt;
       record.status = verdict;
-      record.decided = { verdict, decision, operation };
+      record.decided = { decision, operation };
     }
     return { result: 'decided', clientId: record.clientId, accountId: record.accountId };
   }
@@ -117,7 +117,7 @@ export class MemoryStore implements Store {
 
   async release(handle: string, token: string): Promise<void> {
     const { record, status } = this.#find(handle);
-    if (record?.claim?.token !== token || status !== 'claimed') return;
+    if (record?.claim?.token !== token || (status !== 'claimed' && status !== 'redeemed')) return;
     record.status = 'approved';
     delete record.claim;
   }

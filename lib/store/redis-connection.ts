@@ -14,6 +14,7 @@ const bounded = {
   lazyConnect: false,
   enableOfflineQueue: false,
   connectTimeout: COMMAND_TIMEOUT,
+  disconnectTimeout: 200,
   // A host that vanished closes nothing: without this the kernel waits a quarter of an hour for it.
   socketTimeout: 2 * COMMAND_TIMEOUT,
   maxRetriesPerRequest: 1,

@@ -26,10 +26,12 @@ const VERSION = 1;
  * touches one key, so that a cluster always has it in one slot; what needs both keys is two steps, each safe to repeat.
  */
 export class RedisStore implements Store {
-  readonly #redis: RedisClient;
+  readonly #client: RedisClient;
   readonly #prefix: string;
   readonly #timeOffset: () => number;
   readonly #unavailable: (cause: unknown) => void;
+  #opened: RedisClient | undefined;
+  #closed = false;
 
   constructor(
     client: RedisClient,
@@ -37,13 +39,22 @@ export class RedisStore implements Store {
     timeOffset: () => number,
     unavailable: (cause: unknown) => void,
   ) {
-    this.#redis = openConnection(client);
+    this.#client = client;
     this.#prefix = prefix;
     this.#timeOffset = timeOffset;
     this.#unavailable = unavailable;
+  }
+
+  /** Opened when it is first needed: where CIBA is not enabled, never. */
+  #connection(): RedisClient {
+    if (this.#closed) throw new Error('the store is closed');
+    if (this.#opened) return this.#opened;
+    const connection = openConnection(this.#client);
     for (const [name, { numberOfKeys, lua }] of Object.entries(scripts)) {
-      this.#redis.defineCommand(commandName(name as ScriptName), { numberOfKeys, lua });
+      connection.defineCommand(commandName(name as ScriptName), { numberOfKeys, lua });
     }
+    this.#opened = connection;
+    return connection;
   }
 
   async create(request: NewRequest): Promise<'created' | 'full'> {
@@ -87,7 +98,7 @@ export class RedisStore implements Store {
   }
 
   async list(accountId: string): Promise<StoredRequest[]> {
-    const handles = await this.#send(() => this.#redis.zrange(this.#accountKey(accountId), '0', '-1'));
+    const handles = await this.#send((redis) => redis.zrange(this.#accountKey(accountId), '0', '-1'));
     const found = await Promise.all(handles.map((handle) => this.read(handle)));
     const pending = found.filter((request) => request?.status === 'pending') as StoredRequest[];
     return pending.sort((one, other) => one.expiresAt - other.expiresAt);
@@ -152,19 +163,20 @@ export class RedisStore implements Store {
     await this.#run('release', this.#requestKey(handle), [token]);
   }
 
-  async remove(handle: string): Promise<void> {
-    const stored = await this.read(handle);
-    await this.#send(() => this.#redis.del(this.#requestKey(handle)));
-    if (stored) await this.#leavePlace(stored.accountId, handle);
+  async remove(handle: string, accountId?: string): Promise<void> {
+    const account = accountId ?? (await this.read(handle))?.accountId;
+    await this.#send((redis) => redis.del(this.#requestKey(handle)));
+    if (account !== undefined) await this.#leavePlace(account, handle);
   }
 
   async close(): Promise<void> {
-    this.#redis.disconnect();
+    this.#closed = true;
+    this.#opened?.disconnect();
   }
 
   /** What precedes it is committed, so a failure here is not the caller's: the place ends with the request's life. */
   async #leavePlace(accountId: string, handle: string): Promise<void> {
-    await this.#send(() => this.#redis.zrem(this.#accountKey(accountId), handle)).catch(() => {});
+    await this.#send((redis) => redis.zrem(this.#accountKey(accountId), handle)).catch(() => {});
   }
 
   #requestKey(handle: string): string {
@@ -177,19 +189,23 @@ export class RedisStore implements Store {
   }
 
   #run(name: ScriptName, key: string, args: readonly Argument[]): Promise<unknown> {
-    const command = commandName(name) as 'get';
-    const call = this.#redis[command] as unknown as (...args: Argument[]) => Promise<unknown>;
-    return this.#send(() => call.call(this.#redis, key, this.#timeOffset(), ...args));
+    return this.#send((redis) => {
+      const script = redis[commandName(name) as 'get'] as unknown as (
+        ...args: Argument[]
+      ) => Promise<unknown>;
+      return script.call(redis, key, this.#timeOffset(), ...args);
+    });
   }
 
   /** One deadline for the connection and the command; what fails is unknown, and said to be so. */
-  async #send<T>(command: () => Promise<T>): Promise<T> {
+  async #send<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
     let timer: NodeJS.Timeout | undefined;
     const deadline = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('Redis did not answer in time')), COMMAND_TIMEOUT);
     });
     try {
-      return await Promise.race([whenReady(this.#redis).then(command), deadline]);
+      const redis = this.#connection();
+      return await Promise.race([whenReady(redis).then(() => command(redis)), deadline]);
     } catch (cause) {
       this.#unavailable(cause);
       throw new CibaError('store_unavailable', 'the store did not answer', { cause });

@@ -200,7 +200,7 @@ return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r
   release: {
     numberOfKeys: 1,
     lua: `--[[
-  Gives a claim back.
+  Gives a claim back, also a settled one whose tokens have not left.
   KEYS[1] the request
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
@@ -220,7 +220,8 @@ local function status_at(now, status, expires, keep, lease)
 end
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'claim')
-if r[5] ~= ARGV[2] or status_at(now, r[1], r[2], r[3], r[4]) ~= 'claimed' then return 0 end
+local status = status_at(now, r[1], r[2], r[3], r[4])
+if r[5] ~= ARGV[2] or (status ~= 'claimed' and status ~= 'redeemed') then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'approved')
 redis.call('HDEL', KEYS[1], 'claim', 'lease')
 return 1

@@ -116,10 +116,13 @@ export interface Store {
    * its lease to come. With it a caller makes sure that a settle which it has given up cannot take effect later.
    */
   settle(handle: string, token: string, leaseLeft?: number): Promise<boolean>;
-  /** Gives a claim back, so that the next poll may redeem. */
+  /**
+   * Gives a claim back, so that the next poll may redeem; also one that was settled, where the settle's answer was lost and the
+   * tokens have not left. Only the holder of the token, who knows that, may call it.
+   */
   release(handle: string, token: string): Promise<void>;
-  /** Forgets a request at once. */
-  remove(handle: string): Promise<void>;
+  /** Forgets a request at once, and, where its account is told, a place that was taken for it before it was written. */
+  remove(handle: string, accountId?: string): Promise<void>;
   /** Ends what the store opened. */
   close(): Promise<void>;
 }

@@ -148,7 +148,7 @@ onEveryStore('a node that was too slow', (make) => {
       event: {
         handle: server.ciba.requests.handleOf(authReqId),
         clientId: 'till',
-        reason: 'lease_ended',
+        reason: 'too_late',
       },
     });
     expect(server.store.count('AccessToken')).toBe(1);

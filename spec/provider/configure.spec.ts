@@ -215,6 +215,7 @@ describe('the server’s own parts go on working', () => {
       'context undefined',
       'message undefined',
       'token t',
+      'code bob undefined',
       'device bob till',
     ]);
   });
@@ -228,13 +229,19 @@ describe('the server’s own parts go on working', () => {
     expect(accessToken.length).toBeLessThan(43);
   });
 
-  it('middleware that was added to the provider', async () => {
+  it('middleware in front of the provider, which sees every request to both endpoints', async () => {
     const server = serve();
-    server.provider.use(async (ctx, next) => {
-      await next();
-      ctx.set('x-own', 'yes');
+    const app = express();
+    const seen: string[] = [];
+    app.use(server.ciba.router(server.provider));
+    app.use((req, _res, next) => {
+      seen.push(req.path);
+      next();
     });
-    expect((await ask(server)).headers['x-own']).toBe('yes');
+    app.use(server.provider.callback());
+    const guarded = { ...server, app };
+    await poll(guarded, await asked(guarded));
+    expect(seen).toEqual(['/backchannel', '/token']);
   });
 });
 
@@ -306,3 +313,40 @@ function deepFreeze<T extends object>(value: T): T {
   }
   return Object.freeze(value);
 }
+
+describe('what a server must not lose by accident', () => {
+  it('a validator of client metadata that returns a promise is refused, as it is without the plugin', async () => {
+    const server = pluginServer({
+      config: {
+        clients: [pollClient('till')],
+        extraClientMetadata: {
+          properties: ['own'],
+          // What a server in JavaScript may have: the types refuse it.
+          validator: (async () => {}) as unknown as () => undefined,
+        },
+      },
+    });
+    await expect(server.provider.Client.find('till')).rejects.toThrow('must be a synchronous function');
+    await server.close();
+  });
+
+  it('a provider that was not made with the configuration is not attached', async () => {
+    const ciba = createCiba();
+    const config = ciba.configure({ features: { ciba: { enabled: true } } });
+    const store = new PlainStore(() => Date.now());
+    const provider = new Provider(ISSUER, { ...config, adapter: store.adapter });
+    expect(() => ciba.router(provider)).toThrow('was not made with the configuration of ciba.configure()');
+    await ciba.close();
+  });
+
+  it("the server's own check of user codes is asked for every client [UC-4]", async () => {
+    const verifyUserCode = (_ctx: unknown, _account: unknown, userCode?: string) => {
+      if (userCode !== '1') throw new errors.InvalidUserCode();
+    };
+    const server = pluginServer({ hooks: { verifyUserCode }, ciba: { verifyUserCode: undefined } });
+    expect((await ask(server, { user_code: '2' })).body.error).toBe('invalid_user_code');
+    expect((await ask(server)).body.error).toBe('invalid_user_code');
+    expect((await ask(server, { user_code: '1' })).status).toBe(200);
+    await server.close();
+  });
+});

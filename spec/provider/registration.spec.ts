@@ -175,13 +175,34 @@ describe('a client of the administrator’s', () => {
   it.each([
     [{ ciba_polling_interval: 0 }, 'ciba_polling_interval must be a whole number of seconds from 1 to 60'],
     [{ ciba_max_expiry: 86_401 }, 'ciba_max_expiry must be a whole number of seconds from 10 to 86400'],
-    [{ token_endpoint_auth_method: 'none' as const }, 'token_endpoint_auth_method must not be none'],
   ])('is refused with a sentence for %j', async (more, sentence) => {
     const server = pluginServer({ config: { clients: [pollClient('till', more)] } });
     await expect(server.provider.Client.find('till')).rejects.toMatchObject({
       error: 'invalid_client_metadata',
       error_description: expect.stringContaining(sentence),
     });
+    await server.close();
+  });
+});
+
+describe('a client from before the plugin, that registration would refuse now,', () => {
+  it('and does not authenticate, goes on with its other grants and is refused at the endpoint [REG-13]', async () => {
+    const publicClient = pollClient('kiosk', { token_endpoint_auth_method: 'none' as const });
+    const server = pluginServer({ config: { clients: [publicClient] } });
+    expect(await server.provider.Client.find('kiosk')).toMatchObject({ clientId: 'kiosk' });
+    const asking = { client_id: 'kiosk', scope: 'openid', login_hint: 'alice' };
+    const { status, body } = await request(server.app).post('/backchannel').type('form').send(asking);
+    expect({ status, error: body.error }).toEqual({ status: 400, error: 'unauthorized_client' });
+    expect(await server.ciba.requests.list('alice')).toEqual([]);
+    await server.close();
+  });
+
+  it('and wants user codes that nobody checks, is never asked for one in vain [UC-1]', async () => {
+    const coder = pollClient('coder', { backchannel_user_code_parameter: true });
+    const server = pluginServer({ config: { clients: [coder] }, ciba: { verifyUserCode: undefined } });
+    const refused = await ask(server, { user_code: '1' }, { client: 'coder' });
+    expect(refused.body).toMatchObject({ error: 'invalid_request' });
+    expect(await server.ciba.requests.list('alice')).toEqual([]);
     await server.close();
   });
 });

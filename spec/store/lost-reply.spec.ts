@@ -56,12 +56,14 @@ async function losing<T>(
 /** What must come out although the reply of this script was lost. */
 const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
   async reserve() {
-    const request = newRequest({ pendingLimit: 2 });
+    const request = newRequest({ pendingLimit: 1 });
+    const { accountId } = request;
     expect(await losing(callOf('reserve'), () => store.create(request))).toBe('created');
-    await ask(other, { accountId: request.accountId, pendingLimit: 2 });
-    const third = newRequest({ accountId: request.accountId, pendingLimit: 2 });
+    const second = newRequest({ accountId, pendingLimit: 2 });
+    expect(await other.create(second)).toBe('created');
+    const third = newRequest({ accountId, pendingLimit: 2 });
     expect(await losing(callOf('reserve'), () => store.create(third))).toBe('full');
-    expect(await other.list(request.accountId)).toHaveLength(2);
+    expect(await other.list(accountId)).toHaveLength(2);
   },
   async create() {
     const request = newRequest({ pendingLimit: 1 });

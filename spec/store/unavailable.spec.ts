@@ -26,7 +26,7 @@ afterEach(async () => {
 
 function openStore(port = server.port): RedisStore {
   return new RedisStore(
-    server.client({ port }),
+    server.client({ port, lazyConnect: true }),
     randomUUID(),
     () => 0,
     (cause) => reported.push(cause),

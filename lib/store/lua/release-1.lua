@@ -1,5 +1,5 @@
 --[[
-  Gives a claim back.
+  Gives a claim back, also a settled one whose tokens have not left.
   KEYS[1] the request
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
@@ -9,7 +9,8 @@
 --- @include "status"
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'claim')
-if r[5] ~= ARGV[2] or status_at(now, r[1], r[2], r[3], r[4]) ~= 'claimed' then return 0 end
+local status = status_at(now, r[1], r[2], r[3], r[4])
+if r[5] ~= ARGV[2] or (status ~= 'claimed' and status ~= 'redeemed') then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'approved')
 redis.call('HDEL', KEYS[1], 'claim', 'lease')
 return 1

@@ -174,13 +174,30 @@ export function redeeming(given: () => Given): void {
     },
   );
 
-  test('a settled redemption cannot be given back', async () => {
-    const { store } = given();
+  test('a settled redemption can be given back by its own token only, and then the next claim wins', async () => {
+    const { store, other } = given();
     const handle = await approved();
     await claim(store, handle, 'mine');
     await store.settle(handle, 'mine');
-    await store.release(handle, 'mine');
+    await other.release(handle, 'theirs');
     expect(await statusOf(handle)).toBe('redeemed');
+    await store.release(handle, 'mine');
+    expect(await store.settle(handle, 'mine')).toBe(false);
+    expect(await claim(other, handle, 'theirs')).toEqual({ result: 'won' });
+    await store.release(handle, 'mine');
+    expect(await other.settle(handle, 'theirs')).toBe(true);
+  });
+
+  test('a settled redemption that is given back after the request’s life leaves it expired', async () => {
+    const { store, clock } = given();
+    const request = await ask(store);
+    const { handle } = request;
+    await decide(store, request, 'approved');
+    await claim(store, handle, 'mine');
+    await store.settle(handle, 'mine');
+    clock.advance(request.lifetime);
+    await store.release(handle, 'mine');
+    expect(await poll(store, handle)).toEqual({ result: 'expired' });
   });
 
   test('claim, settle and release of a handle that was never stored find nothing and leave nothing', async () => {

@@ -341,7 +341,10 @@ function settle(choice: { slot: number; token: number; leaseLeft: number }): Ste
 function release(choice: { slot: number; token: number }): Step {
   return onSlot(choice.slot, (history, model) => {
     const token = tokenAt(history, choice.token);
-    if (model.status(history) === 'claimed' && history.claim?.token === token) history.claim = undefined;
+    if (['claimed', 'redeemed'].includes(model.status(history)) && history.claim?.token === token) {
+      history.claim = undefined;
+      history.redeemed = false;
+    }
     return {
       expected: undefined,
       act: (store, { mark }) => store.release(`${history.request.handle}-${mark}`, token),

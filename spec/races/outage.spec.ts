@@ -8,11 +8,14 @@ import supertest from 'supertest';
 import { type Ciba, createCiba } from '../../lib/index.js';
 import { CLAIM_LEASE } from '../../lib/provider/settle.js';
 import { movingClock } from '../support/clock.js';
+import { type CutProxy, callOf, startCutProxy } from '../support/cut-proxy.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 import { RACER, raceConfiguration } from './race-configuration.js';
 
 /** Faults F11, F13: Redis stops answering in the middle of a redemption, and goes on later. */
 let redis: TestRedis;
+let proxy: CutProxy;
 let ciba: Ciba;
 let atRedemption: () => Promise<void> | void;
 let app: express.Express;
@@ -23,7 +26,12 @@ beforeEach(async () => {
   redis = await startRedis();
   clock = movingClock();
   atRedemption = () => {};
-  ciba = createCiba({ redis: redis.client(), resolveLoginHint: (hint) => hint, timeOffset: clock.offset });
+  proxy = await startCutProxy(redis.port);
+  ciba = createCiba({
+    redis: redis.client({ port: proxy.port }),
+    resolveLoginHint: (hint) => hint,
+    timeOffset: clock.offset,
+  });
   const config = raceConfiguration(undefined, (token) => {
     return token?.kind === 'BackchannelAuthenticationRequest' ? atRedemption() : undefined;
   });
@@ -34,6 +42,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   await ciba.close();
+  await proxy.close();
   await redis.stop();
 });
 
@@ -52,7 +61,7 @@ async function approved(): Promise<string> {
 test('a settle that was given up takes no effect when the store goes on: the approval is still there [TOK-14, HTTP-12]', async () => {
   const authReqId = await approved();
   const lost: string[] = [];
-  ciba.on('redemption.lost', ({ reason }) => lost.push(reason));
+  ciba.on('redemption.lost', ({ reason }) => void lost.push(reason));
 
   atRedemption = () => redis.pause();
   const given = await poll(authReqId).expect(503);
@@ -103,13 +112,13 @@ test("a fault in the server's own middleware gives the approval back [TOK-14]", 
     (await freshCiba()).configure(raceConfiguration(undefined, () => {})),
   );
   let fault = true;
-  http = supertest(express().use(ciba.router(provider)).use(provider.callback()));
-  provider.on('server_error', () => {});
+  const routes = ciba.router(provider);
   provider.silent = true;
   provider.use(async (ctx, next) => {
     await next();
     if (fault && ctx.path === '/token' && ctx.status === 200) throw new Error('a fault of the server');
   });
+  http = supertest(express().use(routes).use(provider.callback()));
   const authReqId = await approved();
   await poll(authReqId).expect(500);
   fault = false;
@@ -121,3 +130,60 @@ async function freshCiba(): Promise<Ciba> {
   ciba = createCiba({ redis: redis.client(), resolveLoginHint: (hint) => hint, timeOffset: clock.offset });
   return ciba;
 }
+
+/** The next call of a script takes effect, and then nothing comes from Redis until the proxy thaws. */
+async function loseTheAnswerTo(script: Parameters<typeof callOf>[0]): Promise<void> {
+  await proxy.cutReplyOf(callOf(script));
+  proxy.freeze();
+}
+
+test('a settle that took effect and whose answer is lost: no token has left, so the approval comes back [TOK-14]', async () => {
+  const authReqId = await approved();
+  const lost = loseTheAnswerTo('settle');
+  await poll(authReqId).expect(503);
+  await lost;
+  proxy.thaw();
+
+  const handle = ciba.requests.handleOf(authReqId);
+  await until('the approval is back', async () => (await ciba.requests.get(handle))?.status === 'approved');
+  const { body } = await poll(authReqId).expect(200);
+  await http.get('/me').auth(body.access_token, { type: 'bearer' }).expect(200);
+});
+
+test('a poll that was answered 503 is not held against the client when it comes again [POLL-1, POLL-12]', async () => {
+  const { body } = await form('/backchannel', { scope: 'openid', login_hint: 'alice' }).expect(200);
+  const lost = loseTheAnswerTo('poll');
+  await poll(body.auth_req_id).expect(503);
+  await lost;
+  proxy.thaw();
+  await until('the store answers', async () => (await ciba.requests.list('alice')).length === 1);
+
+  expect((await poll(body.auth_req_id).expect(400)).body.error).toBe('authorization_pending');
+  expect((await poll(body.auth_req_id).expect(400)).body.error).toBe('slow_down');
+});
+
+test('an approval whose answer is lost is tried again as the same one, and told once [UX-4]', async () => {
+  const { body } = await form('/backchannel', { scope: 'openid', login_hint: 'alice' }).expect(200);
+  const told: string[] = [];
+  ciba.on('request.approved', ({ handle }) => void told.push(handle));
+  ciba.on('store.unavailable', () => proxy.thaw());
+  const lost = loseTheAnswerTo('decide');
+  const handle = ciba.requests.handleOf(body.auth_req_id);
+  await ciba.requests.approve(handle, { accountId: 'alice' });
+  await lost;
+  expect(told).toEqual([handle]);
+  await poll(body.auth_req_id).expect(200);
+});
+
+test('a request that was answered 503 does not stay: nobody could ever redeem it [HTTP-13]', async () => {
+  await approved();
+  const keys = redis.client();
+  const before = await keys.dbsize();
+  const lost = loseTheAnswerTo('create');
+  await form('/backchannel', { scope: 'openid', login_hint: 'alice' }).expect(503);
+  await lost;
+  expect(await keys.dbsize()).toBeGreaterThan(before);
+  proxy.thaw();
+  await until('nothing of it is left', async () => (await keys.dbsize()) === before);
+  expect(await ciba.requests.list('alice')).toEqual([]);
+});
