@@ -8,6 +8,9 @@ import type { Browser, Page } from 'playwright-core';
 const KEEP = process.env['SCREENSHOTS'] === '1';
 const DOCS = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 
+/** As much of two pages beside each other as has something on it, in pixels. */
+const PAIR_HEIGHT = 560;
+
 /** The pictures of one run. */
 export class Pictures {
   readonly #folder: string;
@@ -29,12 +32,22 @@ export class Pictures {
 
   /** Puts what two pages show beside each other, for the documentation; gives the size of the file. */
   async pair(browser: Browser, name: string, left: Page, right: Page): Promise<number> {
-    const shots = await Promise.all([left, right].map((page) => page.screenshot({ animations: 'disabled' })));
+    const shots = await Promise.all(
+      [left, right].map((page) =>
+        page.screenshot({
+          animations: 'disabled',
+          clip: { x: 0, y: 0, width: page.viewportSize()?.width ?? 0, height: PAIR_HEIGHT },
+        }),
+      ),
+    );
     const images = shots.map((shot) => `<img src="data:image/png;base64,${shot.toString('base64')}">`);
-    const page = await browser.newPage({ viewport: { width: 1254, height: 908 }, deviceScaleFactor: 2 });
+    const page = await browser.newPage({
+      viewport: { width: 1254, height: PAIR_HEIGHT + 64 },
+      deviceScaleFactor: 2,
+    });
     await page.setContent(`<style>
       body { display: flex; gap: 24px; margin: 0; padding: 28px; background: #c9d1df; align-items: flex-start }
-      img { height: 844px; border: 4px solid #1b2230; border-radius: 18px }
+      img { height: ${PAIR_HEIGHT}px; border: 4px solid #1b2230; border-radius: 18px }
       img:last-child { border-width: 8px; border-radius: 36px; margin-top: -4px }
     </style>${images.join('')}`);
     const picture = await page.locator('body').screenshot();

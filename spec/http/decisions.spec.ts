@@ -1,3 +1,4 @@
+import type { ErrorRequestHandler } from 'express';
 import type { Decider } from 'oidc-provider-ciba';
 import request, { type Response } from 'supertest';
 import { type Make, onEveryStore } from '../support/every-store.js';
@@ -275,6 +276,26 @@ onEveryStore('a decision over HTTP', (make) => {
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 404, 404, 200, 409]);
     for (const { text, headers } of answers) expect(text + JSON.stringify(headers)).not.toContain(authReqId);
+  });
+});
+
+onEveryStore('an error of the server’s own, met while it says who is asking,', (make) => {
+  it('is the server’s to answer, and not told as a wrong body', async () => {
+    const server = make({
+      ciba: {
+        authenticateDecision: () => {
+          throw Object.assign(new Error('a second factor is needed'), { status: 403 });
+        },
+      },
+    });
+    server.app.use(((error, _req, res, _next) => {
+      res.status(error.status).json({ said: error.message });
+    }) as ErrorRequestHandler);
+    const answer = await request(server.app).get('/ciba/requests');
+    expect({ status: answer.status, body: answer.body }).toEqual({
+      status: 403,
+      body: { said: 'a second factor is needed' },
+    });
   });
 });
 

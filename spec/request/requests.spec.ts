@@ -1,9 +1,26 @@
 import { errors } from 'oidc-provider';
 import type { Approval } from 'oidc-provider-ciba';
+import { pollClient } from '../support/configuration.js';
 import { onEveryStore } from '../support/every-store.js';
 import { asked, introspect, type PluginServer, poll } from '../support/server.js';
 
 const GOLD = 'urn:example:gold';
+
+/** Payment details, for one resource. */
+const payments = {
+  resourceIndicators: {
+    enabled: true,
+    getResourceServerInfo: () => ({ scope: 'openid', accessTokenFormat: 'opaque' as const }),
+  },
+  richAuthorizationRequests: {
+    enabled: true,
+    types: { payment: { validate: () => {} } },
+    authorizationDetailsForAccessToken: (_ctx: unknown, _token: unknown, source?: { rar?: unknown }) =>
+      source?.rar,
+    authorizationDetailsForGrantSource: () => undefined,
+    authorizationDetailsForIntrospection: () => undefined,
+  } as never,
+};
 
 onEveryStore('a decision', (make) => {
   const pending = async (server: PluginServer, params = {}): Promise<[authReqId: string, handle: string]> => {
@@ -188,6 +205,59 @@ onEveryStore('a decision', (make) => {
     await server.ciba.requests.approve(handle, { accountId: 'alice', grantId });
     expect((await poll(server, authReqId)).body.scope).toBe('openid');
     expect(server.store.count('Grant')).toBe(1);
+  });
+
+  it('with a grant that is not of this account and client, or is not there, is refused [UX-3]', async () => {
+    const server = make();
+    const [authReqId, handle] = await pending(server);
+    const { Grant } = server.provider;
+    const others = [
+      new Grant({ accountId: 'bob', clientId: 'till' }),
+      new Grant({ accountId: 'alice', clientId: 'kiosk' }),
+    ];
+    const ids = ['unknown', ...(await Promise.all(others.map((grant) => grant.save())))];
+    for (const grantId of ids) {
+      const approval = server.ciba.requests.approve(handle, { accountId: 'alice', grantId });
+      await expect(approval).rejects.toMatchObject({ code: 'invalid_decision' });
+    }
+    expect((await poll(server, authReqId)).body.error).toBe('authorization_pending');
+  });
+
+  it('that is to end with a session needs the grant of that session, without which no token could be issued', async () => {
+    const server = make();
+    const [, handle] = await pending(server);
+    const approval = { accountId: 'alice', sessionUid: 'session', expiresWithSession: true };
+    await expect(server.ciba.requests.approve(handle, approval)).rejects.toMatchObject({
+      code: 'invalid_decision',
+    });
+    expect((await server.ciba.requests.get(handle))?.status).toBe('pending');
+  });
+
+  it('grants the details that were asked for where it makes the grant, and none that nobody named beside a grant of the server’s own [RAR-6]', async () => {
+    const clients = [pollClient('till', { authorization_details_types: ['payment'] })];
+    const server = make({ config: { clients }, features: payments });
+    const detail = { type: 'payment', amount: '12.50' };
+    const asking = { authorization_details: JSON.stringify([detail]), resource: 'urn:example:payments' };
+    const granted = async (approve: (handle: string) => Promise<void>): Promise<unknown> => {
+      const [authReqId, handle] = await pending(server, asking);
+      await approve(handle);
+      const { status, body } = await poll(server, authReqId);
+      expect({ status, error: body.error }).toEqual({ status: 200, error: undefined });
+      return body.authorization_details;
+    };
+    const { requests } = server.ciba;
+    const grant = new server.provider.Grant({ accountId: 'alice', clientId: 'till' });
+    grant.addOIDCScope('openid');
+    const grantId = await grant.save();
+
+    expect(await granted((handle) => requests.approve(handle, { accountId: 'alice' }))).toEqual([detail]);
+    expect(
+      await granted((handle) => requests.approve(handle, { accountId: 'alice', grantId })),
+    ).toBeUndefined();
+    const rar = [detail];
+    expect(await granted((handle) => requests.approve(handle, { accountId: 'alice', grantId, rar }))).toEqual(
+      rar,
+    );
   });
 });
 
