@@ -58,7 +58,7 @@ export interface CibaEvents {
 export type CibaEventName = keyof CibaEvents;
 
 /** Hears an event. What it returns is not waited for. */
-export type CibaListener<Name extends CibaEventName> = (event: CibaEvents[Name]) => Promise<void> | void;
+export type CibaListener<Name extends CibaEventName> = (event: CibaEvents[Name]) => unknown;
 
 /** Emits {@link CibaEvents}. A listener that throws or rejects never reaches the request that told it. */
 export class Events {
