@@ -1,7 +1,7 @@
 import express, { type Express } from 'express';
 import { Redis } from 'ioredis';
 import Provider from 'oidc-provider';
-import { type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
+import { type Ciba, createCiba } from 'oidc-provider-ciba';
 import { resolveLoginHint } from './accounts.js';
 import { tillPoll } from './clients.js';
 import { demoRoutes } from './demo.js';
@@ -58,7 +58,7 @@ export function createExample(env: Env): Example {
   app.use(
     tillRoutes({
       client: new TillClient(settings.issuer, tillPoll),
-      withdraw: (authReqId) => withdraw(ciba, authReqId),
+      withdraw: (authReqId) => ciba.requests.cancel(ciba.requests.handleOf(authReqId)),
       serverStops: stopping.signal,
     }),
   );
@@ -98,11 +98,4 @@ function connect(url: string): Redis {
     away = false;
   });
   return redis;
-}
-
-/** A request that has ended meanwhile needs no taking back. */
-async function withdraw({ requests }: Ciba, authReqId: string): Promise<void> {
-  await requests.cancel(requests.handleOf(authReqId)).catch((error: unknown) => {
-    if (!(error instanceof CibaError) || error.code === 'store_unavailable') throw error;
-  });
 }

@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { Response } from 'express';
 
 const HEARTBEAT = 15_000;
 
@@ -11,7 +11,7 @@ export interface LiveStream {
 }
 
 /** Answers a request with a stream of events, until the page goes or the server stops. */
-export function openStream(req: Request, res: Response, serverStops: AbortSignal): LiveStream {
+export function openStream(res: Response, serverStops: AbortSignal): LiveStream {
   const ended = new AbortController();
   res.writeHead(200, {
     'Content-Type': 'text/event-stream',
@@ -28,7 +28,6 @@ export function openStream(req: Request, res: Response, serverStops: AbortSignal
     serverStops.removeEventListener('abort', end);
     res.end();
   };
-  req.once('close', end);
   res.once('close', end);
   // A page that went away while an event was written.
   res.on('error', end);

@@ -41,9 +41,8 @@ export class PhoneSession {
   /** What `authenticateDecision` of the plugin asks: who decides, and how they signed in. */
   read(req: Request): Decider | undefined {
     const [accountId = '', since = '', signature = ''] = (cookieOf(req) ?? '').split('.');
-    const expected = this.#sign(`${accountId}.${since}`);
-    if (signature.length !== expected.length) return undefined;
-    if (!timingSafeEqual(Buffer.from(signature), Buffer.from(expected))) return undefined;
+    const [given, expected] = [Buffer.from(signature), Buffer.from(this.#sign(`${accountId}.${since}`))];
+    if (given.length !== expected.length || !timingSafeEqual(given, expected)) return undefined;
     const authTime = Number(since);
     if (authTime + LIFETIME < now() || !personById(accountId)) return undefined;
     return { accountId, acr: 'urn:example:phone', amr: ['pop'], authTime };

@@ -35,7 +35,7 @@ export function phoneRoutes(ciba: Ciba, session: PhoneSession, serverStops: Abor
       res.status(401).json({ error: 'login_required', error_description: 'nobody is signed in' });
       return;
     }
-    feedPending(ciba, decider.accountId, openStream(req, res, serverStops));
+    feedPending(ciba, decider.accountId, openStream(res, serverStops));
   });
   return router;
 }

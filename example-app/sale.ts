@@ -47,15 +47,14 @@ export class Sale {
   /** Hears everything that has been told and will be. The function returned stops that. */
   listen(listener: Listener): () => void {
     for (const told of this.#told) listener(told);
-    this.#listeners.add(listener);
+    if (!this.#stopped.signal.aborted) this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** No more polls. */
-  cancel(): void {
+  /** No more polls: the request was taken back, or the till stops before it knows how it ends. */
+  stop(state: 'cancelled' | 'failed', description?: string): void {
     if (this.#stopped.signal.aborted) return;
-    this.#stopped.abort();
-    this.#end({ state: 'cancelled' });
+    this.#end({ state, ...(description && { description }) });
   }
 
   /** Polls at the interval, or later where the server asks for that, until there is an outcome. */

@@ -16,7 +16,8 @@ const OFFERED_SCOPES: readonly unknown[] = ['profile', 'offline_access'];
 export interface TillParts {
   readonly client: TillClient;
   /**
-   * Takes a request back. CIBA gives clients no way to do so: this till stands beside the server, so it asks it directly.
+   * Takes a request back, or throws where it has an outcome already, which the next poll tells. CIBA gives clients no way to do
+   * so: this till stands beside the server, so it asks it directly.
    */
   readonly withdraw: (authReqId: string) => Promise<void>;
   readonly serverStops: AbortSignal;
@@ -27,7 +28,7 @@ export function tillRoutes({ client, withdraw, serverStops }: TillParts): Router
   const router = Router();
   const sales = new Map<string, { readonly sale: Sale; readonly authReqId: string }>();
   serverStops.addEventListener('abort', () => {
-    for (const { sale } of sales.values()) sale.cancel();
+    for (const { sale } of sales.values()) sale.stop('failed', 'the till was switched off');
   });
 
   router.get('/till/people', (_req, res) => {
@@ -61,7 +62,7 @@ export function tillRoutes({ client, withdraw, serverStops }: TillParts): Router
       res.status(404).json({ error: 'not_found', error_description: 'there is no such sale' });
       return;
     }
-    const stream = openStream(req, res, serverStops);
+    const stream = openStream(res, serverStops);
     stream.over.addEventListener(
       'abort',
       found.sale.listen(({ event, data }) => stream.send(event, data)),
@@ -75,7 +76,7 @@ export function tillRoutes({ client, withdraw, serverStops }: TillParts): Router
       return;
     }
     await withdraw(found.authReqId);
-    found.sale.cancel();
+    found.sale.stop('cancelled');
     res.status(204).end();
   });
   return router;

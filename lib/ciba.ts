@@ -24,15 +24,15 @@ export interface Ciba {
    */
   configure(config: ConfigurationWithCiba): Configuration;
   /**
-   * The Express router of a provider that was made with {@link Ciba.configure}: the backchannel authentication endpoint, the
-   * token endpoint, and the decision endpoints. Mount it where the provider is mounted, in front of it. Where CIBA is not
-   * enabled it mounts nothing.
-   * @throws {CibaError} `not_attached` where `configure` was not called, or the router is of another provider
+   * Ties the plugin to a provider that was made with {@link Ciba.configure}, and gives its Express router: the methods of both
+   * protocol endpoints, and the decision endpoints. Mount it where `provider.callback()` is mounted, in front of it, and call it
+   * before `provider.callback()`. Where CIBA is not enabled it mounts nothing.
+   * @throws {CibaError} `not_attached` where `configure` was not called, or the provider was not made with it
    */
   router(provider: Provider): Router;
   /** Listens to an event; the function returned stops that. A listener that throws or rejects harms nobody. */
   on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void;
-  /** Ends the connections and timers that the plugin opened. The Redis client that was given stays open. */
+  /** Ends the connections that the plugin opened. The Redis client that was given stays open. */
   close(): Promise<void>;
 }
 

@@ -2,7 +2,7 @@
  * Every code a {@link CibaError} can carry, with what it means.
  *
  * - `invalid_option` an option of `createCiba` or of `configure` is wrong; the message names it
- * - `not_attached` something was asked of the plugin before `ciba.router(provider)` tied it to a provider
+ * - `not_attached` the plugin is not tied to the provider: `ciba.configure` or `ciba.router` was not called, or with another
  * - `not_found` no request has this handle, or it is past its retention
  * - `forbidden` somebody other than the hinted account tried to decide
  * - `already_decided` the request has an outcome; {@link CibaError.outcome} says which

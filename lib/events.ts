@@ -10,8 +10,7 @@ export interface RequestEvent {
 }
 
 /**
- * The events of a {@link Ciba}, by name. Each is emitted after the store has accepted what it tells
- * (DESIGN: committed before told).
+ * The events of a {@link Ciba}, by name. Each is emitted after the store has accepted what it tells.
  */
 export interface CibaEvents {
   /** A request was accepted and is pending; `expiresIn` is in seconds, `requestedExpiry` is what the client asked for. */
@@ -44,9 +43,9 @@ export interface CibaEvents {
   'poll.expired': RequestEvent;
   /** Tokens were issued and the redemption is settled; the answer leaves now. */
   'redemption.settled': RequestEvent;
-  /** The provider refused after the claim; the approval is kept for the next poll. */
+  /** The provider refused after the claim, or the client has gone; the approval is there for the next poll. */
   'redemption.released': RequestEvent & { readonly error: string | undefined };
-  /** The redemption could not be settled in time, so what was issued has been destroyed; the approval is kept. */
+  /** The redemption could not be settled in time, so what was issued is destroyed and the approval is given back. */
   'redemption.lost': RequestEvent & { readonly reason: 'too_late' | 'store_unavailable' };
   /** The server's own hook failed to reach the person's device; the request lives on. */
   'notification.failed': RequestEvent & { readonly accountId: string; readonly cause: unknown };

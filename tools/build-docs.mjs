@@ -31,7 +31,7 @@ const events = read('lib/events.ts');
 const errors = read('lib/errors.ts');
 const codes = [...errors.matchAll(/^ \* - `(\w+)` (.+)$/gm)].map(([, code, meaning]) => [
   code,
-  `${meaning}.`,
+  prose(`${meaning[0].toUpperCase()}${meaning.slice(1)}.`),
 ]);
 
 const pages = {

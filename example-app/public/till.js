@@ -135,7 +135,15 @@ function show(state, description) {
 }
 
 byId('again').addEventListener('click', async () => {
-  if (events.readyState !== EventSource.CLOSED) await post('/till/cancel', { sale }).catch(() => {});
+  if (events.readyState !== EventSource.CLOSED) {
+    try {
+      await post('/till/cancel', { sale });
+    } catch (error) {
+      // Decided meanwhile, or the server does not answer: the sale goes on, and its polls tell how it ends.
+      show('waiting', error.message);
+      return;
+    }
+  }
   events.close();
   stopClock();
   byId('sale').hidden = true;

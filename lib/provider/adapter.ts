@@ -152,7 +152,9 @@ export class RequestAdapter implements Adapter {
       this.#unanswered.delete(handle);
       return found;
     } catch (error) {
-      if (this.#unanswered.size < UNANSWERED_LIMIT) this.#unanswered.set(handle, operation);
+      this.#unanswered.set(handle, operation);
+      const [oldest] = this.#unanswered.keys();
+      if (this.#unanswered.size > UNANSWERED_LIMIT && oldest !== undefined) this.#unanswered.delete(oldest);
       throw error;
     }
   }

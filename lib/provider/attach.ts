@@ -8,6 +8,8 @@ import { BACKCHANNEL_ROUTE, TOKEN_ROUTE } from './names.js';
 import { releaseRedemption } from './settle.js';
 import { runSteps, type StepParts } from './steps.js';
 
+type KoaContext = Parameters<Provider['middleware'][number]>[0];
+
 /** The paths that the router mounts, below wherever the provider is mounted. */
 export interface Paths {
   readonly backchannel: string;
@@ -26,7 +28,7 @@ export function attach(provider: Provider, adapter: Adapter, requests: Requests,
     backchannel: provider.pathFor(BACKCHANNEL_ROUTE, { mountPath: '' }),
     token: provider.pathFor(TOKEN_ROUTE, { mountPath: '' }),
   };
-  provider.use(async (ctx, next) => {
+  const around = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
     const exchange = beginExchange(ctx);
     // Both endpoints answer programs: an error page, which a browser's Accept header brings, would not be understood.
     if (ctx.path === paths.backchannel || ctx.path === paths.token) ctx.headers.accept = 'application/json';
@@ -34,12 +36,15 @@ export function attach(provider: Provider, adapter: Adapter, requests: Requests,
     try {
       await next();
     } catch (error) {
-      // Only the server's own middleware throws this far; what it interrupted may be redeemed by the next poll.
+      // Only the server's own middleware throws this far; the next poll may redeem what it interrupted.
       if (exchange.claim) await releaseRedemption(oidcCtx, exchange.claim, parts);
       throw error;
     }
     await runSteps(oidcCtx, exchange, parts);
-  });
+  };
+  provider.use(around);
+  // The outermost, also where the server added its own before: an answer is settled when nothing can fail it any more.
+  provider.middleware.unshift(...provider.middleware.splice(provider.middleware.indexOf(around), 1));
   provider.backchannelResult = backchannelResult(provider, requests);
   return paths;
 }

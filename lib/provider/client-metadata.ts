@@ -13,11 +13,15 @@ const RANGES: Readonly<Record<Setting, readonly [least: number, most: number]>> 
 };
 const SETTINGS = Object.keys(RANGES) as Setting[];
 
-/** Adds the plugin's client metadata and its rules for CIBA clients to what the server already has. */
+/**
+ * Adds the plugin's client metadata and its rules for CIBA clients to what the server already has. `isForeign` tells the clients
+ * whose metadata nobody of the server's has looked at.
+ */
 export function extendClientMetadata(
   theirs: ExtraClientMetadata | undefined,
   settings: Settings,
   userCodes: boolean,
+  isForeign: (clientId: string | undefined) => boolean,
 ): ExtraClientMetadata {
   const ours: ReadonlySet<string> = new Set(SETTINGS);
   return {
@@ -25,7 +29,7 @@ export function extendClientMetadata(
     // Theirs is returned as it is: oidc-provider refuses a validator that returns a promise.
     validator(ctx, key, value, metadata): undefined {
       if (!ours.has(key)) return theirs?.validator?.(ctx, key, value, metadata) as undefined;
-      const registersItself = ctx !== undefined || isDocument(metadata.client_id);
+      const registersItself = ctx !== undefined || isForeign(metadata.client_id);
       // The validator is called once a property; what concerns the client as a whole is done at the first.
       if (key === SETTINGS[0]) checkCibaClient(metadata, registersItself, userCodes);
       checkSetting(key as Setting, value, registersItself ? selfServiceRange : administratorRange, settings);
@@ -83,11 +87,6 @@ const selfServiceRange: Range = (key, settings) => {
   const [least, most] = RANGES[key];
   return key === 'ciba_polling_interval' ? [settings.interval, most] : [least, settings.maxExpiry];
 };
-
-/** A client id that is the URL of the client's own metadata document: nobody of the server's has looked at it. */
-function isDocument(clientId: string | undefined): boolean {
-  return clientId?.startsWith('https://') === true;
-}
 
 function refuse(description: string): never {
   throw new errors.InvalidClientMetadata(description);

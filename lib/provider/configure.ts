@@ -57,7 +57,12 @@ export function configure(
     ...config,
     adapter: extendAdapter(config.adapter, adapter),
     ttl: { ...config.ttl, [REQUEST_MODEL]: lifetime(config.ttl?.[REQUEST_MODEL], settings) },
-    extraClientMetadata: extendClientMetadata(config.extraClientMetadata, settings, userCodes),
+    extraClientMetadata: extendClientMetadata(
+      config.extraClientMetadata,
+      settings,
+      userCodes,
+      foreignClients(config),
+    ),
     features: {
       ...config.features,
       ciba: { ...extendFeature(theirs, settings, events), enabled: true },
@@ -78,6 +83,16 @@ function lifetime(theirs: Lifetime | undefined, settings: Settings): Lifetime {
     const requested = ctx?.oidc?.params?.['requested_expiry'];
     return expiryOf(client, requested === undefined ? undefined : Number(requested), usual, settings);
   };
+}
+
+/** Clients that bring their metadata in a document of their own, whose URL is their id. */
+function foreignClients(config: ConfigurationWithCiba): (clientId: string | undefined) => boolean {
+  const documents = (config.features as Record<string, { enabled?: boolean } | undefined> | undefined)?.[
+    'clientIdMetadataDocument'
+  ];
+  const known = new Set(config.clients?.map(({ client_id: id }) => id));
+  return (clientId) =>
+    documents?.enabled === true && clientId?.startsWith('https://') === true && !known.has(clientId);
 }
 
 type Formats = NonNullable<Configuration['formats']>;

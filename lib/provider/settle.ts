@@ -16,6 +16,9 @@ export const CLAIM_LEASE = 5_000;
  */
 const SETTLE_WITHIN = 500;
 
+/** How long an answer waits for the tokens that will not leave to be destroyed, in milliseconds. */
+const DESTROY_WITHIN = 1_000;
+
 /**
  * Ends a redemption: the answer with the tokens leaves only after the store has accepted that this claim redeemed the
  * request. A refusal of the provider's, a client that has gone, or a store that does not answer gives the claim back, so that no
@@ -42,8 +45,8 @@ export async function settleRedemption(
     parts.events.emit('redemption.settled', { handle, clientId });
     return;
   }
-  await destroyIssued(ctx);
   inBackground(() => parts.store.release(handle, token));
+  await destroyIssued(ctx);
   ctx.status = UNAVAILABLE.status;
   ctx.body = { error: UNAVAILABLE.error, error_description: UNAVAILABLE.error_description };
   exchange.retryAfter = RETRY_AFTER_FAULT;
@@ -57,15 +60,26 @@ export async function releaseRedemption(
   { handle, clientId, token }: Claim,
   { store, events }: StepParts,
 ): Promise<void> {
+  const error = errorOf(ctx.body);
+  const giveBack = async (): Promise<void> => {
+    await store.release(handle, token);
+    events.emit('redemption.released', { handle, clientId, error });
+  };
   await destroyIssued(ctx);
-  await store.release(handle, token).catch(() => inBackground(() => store.release(handle, token)));
-  events.emit('redemption.released', { handle, clientId, error: errorOf(ctx.body) });
+  await giveBack().catch(() => inBackground(giveBack));
 }
 
+/** The server's own adapter may hang where the store did: nobody is kept waiting for it longer than for the store. */
 async function destroyIssued(ctx: KoaContextWithOIDC): Promise<void> {
   const { AccessToken, RefreshToken } = ctx.oidc.entities;
   const issued = [AccessToken, RefreshToken].filter((token) => token?.jti !== undefined);
-  await Promise.allSettled(issued.map((token) => token?.destroy()));
+  const destroyed = Promise.allSettled(issued.map((token) => token?.destroy()));
+  let timer: NodeJS.Timeout | undefined;
+  const patience = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, DESTROY_WITHIN);
+  });
+  await Promise.race([destroyed, patience]);
+  clearTimeout(timer);
 }
 
 function errorOf(body: unknown): string | undefined {

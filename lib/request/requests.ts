@@ -147,7 +147,7 @@ export class Requests {
     if (description !== undefined && (typeof description !== 'string' || description.length > 256)) {
       throw invalidDecision('description must be a string of at most 256 characters');
     }
-    const clientId = await this.#decide(handle, accountId, 'denied', {
+    const { clientId } = await this.#decide(handle, accountId, 'denied', {
       error,
       errorDescription: description,
     });
@@ -159,15 +159,7 @@ export class Requests {
    * @throws {CibaError} `not_found`, `expired`, `already_decided` with the outcome that stands, `store_unavailable`
    */
   async cancel(handle: string): Promise<void> {
-    const decided = await this.#parts.store.decide({
-      handle,
-      accountId: undefined,
-      verdict: 'cancelled',
-      decision: '{}',
-      operation: randomUUID(),
-    });
-    if (decided.result !== 'decided') throw this.#refused(handle, decided);
-    const { clientId, accountId } = decided;
+    const { clientId, accountId } = await this.#decide(handle, undefined, 'cancelled', {});
     this.#parts.events.emit('request.cancelled', { handle, clientId, accountId });
   }
 
@@ -181,7 +173,12 @@ export class Requests {
     return stored;
   }
 
-  async #decide(handle: string, accountId: string, verdict: Verdict, decision: Decision): Promise<string> {
+  async #decide(
+    handle: string,
+    accountId: string | undefined,
+    verdict: Verdict,
+    decision: Decision,
+  ): Promise<{ readonly clientId: string; readonly accountId: string }> {
     const attempt = {
       handle,
       accountId,
@@ -195,7 +192,7 @@ export class Requests {
       throw error;
     });
     if (decided.result !== 'decided') throw this.#refused(handle, decided);
-    return decided.clientId;
+    return decided;
   }
 
   #checkAcr(stored: StoredRequest, request: RequestView, acr: string | undefined): boolean {

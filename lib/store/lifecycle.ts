@@ -45,17 +45,19 @@ export function statusAt(record: RequestRecord, now: number): Status | 'gone' {
   return now >= record.expiresAt && (status === 'pending' || status === 'approved') ? 'expired' : status;
 }
 
-/** Counts a poll of a pending request. */
+/** Counts a poll of a pending request, unless it is a repeat; one that comes when the next poll is due is the next poll. */
 export function pollPending(
   record: RequestRecord,
   now: number,
   operation: string,
 ): { result: 'pending' | 'slow_down'; wait: number } {
-  if (record.lastPoll?.operation !== operation) {
-    const tooFast = record.lastPoll !== undefined && now + POLL_LEEWAY < record.lastPoll.nextAt;
-    if (tooFast) record.interval += SLOW_DOWN_STEP;
-    const result = tooFast ? 'slow_down' : 'pending';
-    record.lastPoll = { operation, result, nextAt: now + record.interval };
+  const last = record.lastPoll;
+  if (last?.operation === operation && now < last.nextAt) {
+    return { result: last.result, wait: last.nextAt - now };
   }
-  return { result: record.lastPoll.result, wait: Math.max(0, record.lastPoll.nextAt - now) };
+  const tooFast = last !== undefined && now + POLL_LEEWAY < last.nextAt;
+  if (tooFast) record.interval += SLOW_DOWN_STEP;
+  const result = tooFast ? 'slow_down' : 'pending';
+  record.lastPoll = { operation, result, nextAt: now + record.interval };
+  return { result, wait: record.interval };
 }

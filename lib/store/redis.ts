@@ -166,7 +166,7 @@ export class RedisStore implements Store {
   async remove(handle: string, accountId?: string): Promise<void> {
     const account = accountId ?? (await this.read(handle))?.accountId;
     await this.#send((redis) => redis.del(this.#requestKey(handle)));
-    if (account !== undefined) await this.#leavePlace(account, handle);
+    if (account !== undefined) await this.#send((redis) => redis.zrem(this.#accountKey(account), handle));
   }
 
   async close(): Promise<void> {

@@ -153,7 +153,8 @@ local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
 if status == 'pending' then
-  if r[8] == ARGV[3] then return {r[9], math.max(0, tonumber(r[7]) - now)} end
+  -- A repeat; one that comes when the next poll is due is the next poll.
+  if r[8] == ARGV[3] and now < tonumber(r[7]) then return {r[9], tonumber(r[7]) - now} end
   local interval, told = tonumber(r[6]), 'pending'
   if r[7] and now + tonumber(ARGV[5]) < tonumber(r[7]) then
     interval, told = interval + tonumber(ARGV[4]), 'slow_down'

@@ -94,7 +94,7 @@ export type ClaimResult =
  * Where pending requests live. Two implementations keep the same promises: {@link MemoryStore} and {@link RedisStore};
  * one contract suite holds both to them.
  *
- * Every method is one atomic step. Every method may be repeated with the same `operation`, `token` or `handle`: the repeat
+ * Every change of a request is one atomic step. Every method may be repeated with the same `operation`, `token` or `handle`: the repeat
  * changes nothing and is told what the first was told. Every judgement of time is the store's own. A method whose answer
  * did not come in time rejects with a `store_unavailable` {@link CibaError}; whether it took effect is then unknown.
  */

@@ -124,6 +124,19 @@ describe.each(['memory', 'Redis'])('the example on %s', (storage) => {
     await till.page.getByRole('button', { name: 'Ask for the payment' }).waitFor();
   });
 
+  test('what the person has approved cannot be taken back: the till says so, and gets its tokens', async () => {
+    const [till, phone] = await open();
+    await phone.signIn('Bob Brook');
+    const message = await till.ask({ who: 'Bob Brook' });
+    await till.logged(/authorization_pending/);
+    await phone.decide(message, 'Approve');
+    await phone.became(message, 'Approved');
+    await till.page.getByRole('button', { name: 'Cancel' }).click();
+    await till.state('Waiting: The request has already been approved.');
+    await till.state('Approved');
+    expect(await till.idToken('payload')).toMatchObject({ sub: 'bob' });
+  });
+
   test('a program with a key of its own gets tokens, and checks them', async () => {
     const run = await runSmartHome({ ISSUER: server.origin, AUTO_APPROVE: '1' });
     expect(run.output).toContain('Poll 1: 400 authorization_pending');

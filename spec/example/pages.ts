@@ -125,7 +125,7 @@ async function openPage(
   page.setDefaultTimeout(20_000);
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/ERR_CONNECTION|ERR_INCOMPLETE/.test(message.text()))
+    if (message.type() === 'error' && !/ERR_CONNECTION|ERR_INCOMPLETE|status of 409/.test(message.text()))
       complaints.push(message.text());
   });
   await page.goto(origin + path);

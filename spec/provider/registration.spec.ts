@@ -185,6 +185,17 @@ describe('a client of the administrator’s', () => {
   });
 });
 
+describe('a client whose id is a URL', () => {
+  it('and that the administrator has entered, may be less strict than the server', async () => {
+    const client = pollClient('https://till.example', { ciba_polling_interval: 2 });
+    const server = pluginServer({ config: { clients: [client] } });
+    expect(await server.provider.Client.find('https://till.example')).toMatchObject({
+      ciba_polling_interval: 2,
+    });
+    await server.close();
+  });
+});
+
 describe('a client from before the plugin, that registration would refuse now,', () => {
   it('and does not authenticate, goes on with its other grants and is refused at the endpoint [REG-13]', async () => {
     const publicClient = pollClient('kiosk', { token_endpoint_auth_method: 'none' as const });

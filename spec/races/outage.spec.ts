@@ -106,24 +106,30 @@ test('a client that has gone before the answer leaves finds its tokens with the 
   await poll(authReqId).expect(200);
 });
 
-test("a fault in the server's own middleware gives the approval back [TOK-14]", async () => {
-  const provider = new Provider(
-    'http://127.0.0.1',
-    (await freshCiba()).configure(raceConfiguration(undefined, () => {})),
-  );
-  let fault = true;
-  const routes = ciba.router(provider);
-  provider.silent = true;
-  provider.use(async (ctx, next) => {
-    await next();
-    if (fault && ctx.path === '/token' && ctx.status === 200) throw new Error('a fault of the server');
-  });
-  http = supertest(express().use(routes).use(provider.callback()));
-  const authReqId = await approved();
-  await poll(authReqId).expect(500);
-  fault = false;
-  await poll(authReqId).expect(200);
-});
+test.each(['before', 'after'])(
+  "a fault in the server's own middleware, added %s the router, gives the approval back [TOK-14]",
+  async (order) => {
+    const provider = new Provider(
+      'http://127.0.0.1',
+      (await freshCiba()).configure(raceConfiguration(undefined, () => {})),
+    );
+    let fault = true;
+    const addMiddleware = () =>
+      provider.use(async (ctx, next) => {
+        await next();
+        if (fault && ctx.path === '/token' && ctx.status === 200) throw new Error('a fault of the server');
+      });
+    provider.silent = true;
+    if (order === 'before') addMiddleware();
+    const routes = ciba.router(provider);
+    if (order === 'after') addMiddleware();
+    http = supertest(express().use(routes).use(provider.callback()));
+    const authReqId = await approved();
+    await poll(authReqId).expect(500);
+    fault = false;
+    await poll(authReqId).expect(200);
+  },
+);
 
 async function freshCiba(): Promise<Ciba> {
   await ciba.close();
@@ -186,4 +192,16 @@ test('a request that was answered 503 does not stay: nobody could ever redeem it
   proxy.thaw();
   await until('nothing of it is left', async () => (await keys.dbsize()) === before);
   expect(await ciba.requests.list('alice')).toEqual([]);
+});
+
+test('a withdrawal whose answer is lost is tried again as the same one, and told once', async () => {
+  const { body } = await form('/backchannel', { scope: 'openid', login_hint: 'alice' }).expect(200);
+  const told: string[] = [];
+  ciba.on('request.cancelled', ({ handle }) => told.push(handle));
+  ciba.on('store.unavailable', () => proxy.thaw());
+  const lost = loseTheAnswerTo('decide');
+  const handle = ciba.requests.handleOf(body.auth_req_id);
+  await ciba.requests.cancel(handle);
+  await lost;
+  expect(told).toEqual([handle]);
 });

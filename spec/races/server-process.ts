@@ -107,13 +107,9 @@ app.post('/crash', (req, res) => {
   res.status(204).end();
 });
 
-// The first middleware is the outermost: what it does last, it does when the plugin has settled.
-provider.use(async (_ctx, next) => {
-  await next();
-  crashPoint('settled');
-});
+server.ciba?.on('redemption.settled', () => crashPoint('settled'));
 if (server.ciba) app.use(server.ciba.router(provider));
-// The last one is the innermost: what it does last, it does when the tokens are issued and the plugin has not settled.
+// What the server's own middleware does last, it does when the tokens are issued and the plugin has not settled.
 provider.use(async (_ctx, next) => {
   await next();
   crashPoint('issued');

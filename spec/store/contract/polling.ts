@@ -88,14 +88,15 @@ export function polling(given: () => Given): void {
     },
   );
 
-  test('a repeat of a poll is told how long there is still to wait, never less than nothing', async () => {
+  test('a repeat of a poll is told how long there is still to wait; one that comes when the next is due is the next', async () => {
     const { store, clock } = given();
     const { handle } = await ask(store);
     await poll(store, handle, 'this');
     clock.advance(2_000);
     expect(await poll(store, handle, 'this')).toEqual(pending(3_000));
-    clock.advance(20_000);
-    expect(await poll(store, handle, 'this')).toEqual({ result: 'pending', wait: 0 });
+    clock.advance(3_000);
+    expect(await poll(store, handle, 'this')).toEqual(pending(5_000));
+    expect(await poll(store, handle, 'another')).toEqual(slowDown(10_000));
   });
 
   test('of polls that overlap one is told pending, the others slow_down, and each of them counts', async () => {

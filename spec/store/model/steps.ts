@@ -238,7 +238,8 @@ function answerToPoll(history: History, model: Model, clientId: string, operatio
     };
   }
   if (status !== 'pending') return { result: status };
-  if (history.poll?.operation !== operation) {
+  const due = history.poll === undefined || model.now >= history.poll.next;
+  if (due || history.poll?.operation !== operation) {
     const early = history.poll !== undefined && model.now < history.poll.next - POLL_LEEWAY;
     if (early) history.early += 1;
     const next = model.now + request.interval + history.early * SLOW_DOWN_STEP;
