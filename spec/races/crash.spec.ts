@@ -1,18 +1,17 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { CLAIM_LEASE } from '../../lib/provider/settle.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
-import { freeBasePort, ServerProcess } from './processes.js';
+import { ServerProcess } from './processes.js';
 
 /** Faults F2, T4: a process is killed at each step of a redemption, and another goes on. */
 let redis: TestRedis;
-let port: number;
 let survivor: ServerProcess;
 let victim: ServerProcess;
 
 const ROUNDS = 5;
 
 async function startVictim(): Promise<void> {
-  victim = await ServerProcess.start('plugin', redis.url, port, 1);
+  victim = await ServerProcess.start('plugin', redis.url);
 }
 
 /** Asks, approves, and polls the process that will die in the middle of it. */
@@ -27,8 +26,7 @@ async function killWhileRedeeming(point: string): Promise<string> {
 
 beforeAll(async () => {
   redis = await startRedis();
-  port = await freeBasePort();
-  survivor = await ServerProcess.start('plugin', redis.url, port, 0);
+  survivor = await ServerProcess.start('plugin', redis.url);
 });
 
 beforeEach(startVictim);
@@ -73,10 +71,9 @@ test('a process killed after the redemption was settled: it stays redeemed, and 
 });
 
 test('the control, bare oidc-provider: the same kill burns the approval', async () => {
-  const controlPort = await freeBasePort();
   const [plainSurvivor, plainVictim] = await Promise.all([
-    ServerProcess.start('plain', redis.url, controlPort, 0),
-    ServerProcess.start('plain', redis.url, controlPort, 1),
+    ServerProcess.start('plain', redis.url),
+    ServerProcess.start('plain', redis.url),
   ]);
   try {
     const authReqId = await plainSurvivor.ask();

@@ -1,7 +1,6 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { Agent, type IncomingMessage, request } from 'node:http';
-import { createServer } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { RACER } from './race-configuration.js';
@@ -26,32 +25,19 @@ export class ServerProcess {
     this.#port = port;
   }
 
-  /** Starts a process; those of one issuer share its port as the base of their own. */
-  static async start(
-    mode: 'plugin' | 'plain',
-    redisUrl: string,
-    basePort: number,
-    index: number,
-  ): Promise<ServerProcess> {
+  /** Starts a process on a free port. */
+  static async start(mode: 'plugin' | 'plain', redisUrl: string): Promise<ServerProcess> {
     const child = fork(PROGRAM, {
-      execArgv: ['--import', 'tsx', '--conditions', 'source'],
-      env: {
-        ...process.env,
-        NODE_OPTIONS: '',
-        TSX_TSCONFIG_PATH: TSCONFIG,
-        MODE: mode,
-        REDIS_URL: redisUrl,
-        ISSUER: `http://127.0.0.1:${basePort}`,
-        NODE_INDEX: String(index),
-      },
+      execArgv: ['--import', 'tsx'],
+      env: { ...process.env, NODE_OPTIONS: '', TSX_TSCONFIG_PATH: TSCONFIG, MODE: mode, REDIS_URL: redisUrl },
       stdio: ['ignore', 'ignore', process.env['DEBUG_RACES'] ? 'inherit' : 'ignore', 'ipc'],
     });
     const ended = once(child, 'exit').then(([code]) => {
       throw new Error(`the server process ended with ${code} before it listened`);
     });
-    await Promise.race([once(child, 'message'), ended]);
+    const [port] = (await Promise.race([once(child, 'message'), ended])) as [number];
     ended.catch(() => {});
-    return new ServerProcess(child, basePort + index);
+    return new ServerProcess(child, port);
   }
 
   async ask(): Promise<string> {
@@ -113,16 +99,6 @@ export class ServerProcess {
     const answer = await text(response);
     return { status: response.statusCode ?? 0, body: answer.startsWith('{') ? JSON.parse(answer) : {} };
   }
-}
-
-/** A port with room behind it for the processes of one issuer. */
-export async function freeBasePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, 'close');
-  return Math.min(port, 65_000);
 }
 
 /** Runs rounds, several at a time, so that the processes are busy with more than the one. */

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
-import { type Answer, freeBasePort, rounds, ServerProcess } from './processes.js';
+import { type Answer, rounds, ServerProcess } from './processes.js';
 
 /** Faults F1, promise 2: what one round of parallel redemptions came to. */
 interface Round {
@@ -15,8 +15,7 @@ let redis: TestRedis;
 const started: ServerProcess[] = [];
 
 async function twoProcesses(mode: 'plugin' | 'plain'): Promise<[ServerProcess, ServerProcess]> {
-  const port = await freeBasePort();
-  const pair = await Promise.all([0, 1].map((index) => ServerProcess.start(mode, redis.url, port, index)));
+  const pair = await Promise.all([0, 1].map(() => ServerProcess.start(mode, redis.url)));
   started.push(...pair);
   return pair as [ServerProcess, ServerProcess];
 }

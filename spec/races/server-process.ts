@@ -5,6 +5,8 @@
  * Besides the provider it answers to the spec alone: /decide, /clock (moves the store's clock as this process sees it) and
  * /crash (the process kills itself at the named point of its next redemption).
  */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { Redis } from 'ioredis';
 import Provider, { type AdapterFactory, errors, type KoaContextWithOIDC } from 'oidc-provider';
@@ -12,7 +14,9 @@ import { type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
 import { raceConfiguration } from './race-configuration.js';
 
-const { REDIS_URL, ISSUER, MODE } = process.env as Record<'REDIS_URL' | 'ISSUER' | 'MODE', string>;
+const { REDIS_URL, MODE } = process.env as Record<'REDIS_URL' | 'MODE', string>;
+/** One for all processes, whatever their ports. */
+const ISSUER = 'http://127.0.0.1';
 const redis = new Redis(REDIS_URL);
 let offset = 0;
 let crashAt: string | undefined;
@@ -116,13 +120,9 @@ provider.use(async (_ctx, next) => {
 });
 app.use(provider.callback());
 
-const listener = app.listen(
-  Number(new URL(ISSUER).port) + Number(process.env['NODE_INDEX']),
-  '127.0.0.1',
-  () => {
-    process.send?.('listening');
-  },
-);
+const listener = createServer(app).listen(0, '127.0.0.1', () => {
+  process.send?.((listener.address() as AddressInfo).port);
+});
 listener.keepAliveTimeout = 60_000;
 // The spec's process is this one's reason to be.
 process.on('disconnect', () => process.exit(0));
