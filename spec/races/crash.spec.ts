@@ -3,7 +3,7 @@ import { CLAIM_LEASE } from '../../lib/provider/settle.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { ServerProcess } from './processes.js';
 
-/** Faults F2, T4: a process is killed at each step of a redemption, and another goes on. */
+/** A process is killed at each step of a redemption, and another goes on. */
 let redis: TestRedis;
 let survivor: ServerProcess;
 let victim: ServerProcess;

@@ -13,7 +13,7 @@ import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { RACER, raceConfiguration } from './race-configuration.js';
 
-/** Faults F11, F13: Redis stops answering in the middle of a redemption, and goes on later. */
+/** Redis stops answering in the middle of a redemption, and goes on later. */
 let redis: TestRedis;
 let proxy: CutProxy;
 let ciba: Ciba;

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { type Answer, rounds, ServerProcess } from './processes.js';
 
-/** Faults F1, promise 2: what one round of parallel redemptions came to. */
+/** What one round of parallel redemptions came to. */
 interface Round {
   readonly tokens: number;
   readonly others: readonly string[];
