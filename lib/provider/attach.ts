@@ -3,10 +3,10 @@ import type { Adapter, KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Requests } from '../request/requests.js';
 import { backchannelResult } from './backchannel-result.js';
-import { beginExchange } from './exchange.js';
+import { beginExchange, type StepParts } from './exchange.js';
 import { BACKCHANNEL_ROUTE, TOKEN_ROUTE } from './names.js';
 import { releaseRedemption } from './settle.js';
-import { runSteps, type StepParts } from './steps.js';
+import { runSteps } from './steps.js';
 
 type KoaContext = Parameters<Provider['middleware'][number]>[0];
 

@@ -34,11 +34,6 @@ export interface Configured {
   readonly adapter: Adapter;
 }
 
-/** Whether the provider's own flag is set. */
-function isEnabled(config: ConfigurationWithCiba): boolean {
-  return config.features?.ciba?.enabled === true;
-}
-
 /** A new configuration with the plugin in it; the one given is not touched. */
 export function configure(
   config: ConfigurationWithCiba,
@@ -47,9 +42,7 @@ export function configure(
   if (typeof config !== 'object' || config === null)
     throw invalidOption('configuration', 'must be an object');
   const theirs = config.features?.ciba;
-  if (!theirs || !isEnabled(config)) {
-    return { config: config as Configuration, configured: undefined };
-  }
+  if (theirs?.enabled !== true) return { config: config as Configuration, configured: undefined };
   const { events, settings } = parts;
   const adapter = new RequestAdapter(parts.store, events, settings);
   const userCodes = supportsUserCodes(theirs, settings);

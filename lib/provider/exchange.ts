@@ -1,5 +1,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
+import type { Events } from '../events.js';
+import type { Store } from '../store/store.js';
 
 /** What the steps of one HTTP request tell each other. */
 export interface Exchange {
@@ -9,6 +11,13 @@ export interface Exchange {
   retryAfter?: number;
   /** The claim that this request holds, to be settled or released before the answer leaves. */
   claim?: Claim;
+}
+
+/** What a step of the middleware works with. */
+export interface StepParts {
+  readonly store: Store;
+  readonly events: Events;
+  readonly userCodes: boolean;
 }
 
 /** A claim, and when it was known to be won, by this process's monotonic clock. */

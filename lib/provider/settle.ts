@@ -1,7 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
-import type { Claim, Exchange } from './exchange.js';
-import type { StepParts } from './steps.js';
+import type { Claim, Exchange, StepParts } from './exchange.js';
 import { inBackground, RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
 
 /**

@@ -1,16 +1,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
-import type { Events } from '../events.js';
-import type { Store } from '../store/store.js';
-import type { Exchange } from './exchange.js';
+import type { Exchange, StepParts } from './exchange.js';
 import { BACKCHANNEL_ROUTE, CIBA_GRANT, TOKEN_ROUTE } from './names.js';
 import { settleRedemption } from './settle.js';
-
-/** What a step works with. */
-export interface StepParts {
-  readonly store: Store;
-  readonly events: Events;
-  readonly userCodes: boolean;
-}
 
 type Step = (ctx: KoaContextWithOIDC, exchange: Exchange, parts: StepParts) => Promise<void> | void;
 

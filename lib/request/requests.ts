@@ -36,7 +36,7 @@ export interface Denial {
   readonly accountId: string;
   /** The error that the client's polls are answered with. Default `access_denied` (CIBA Core 11). */
   readonly error?: string | undefined;
-  /** What the client is told beside it, at most 256 characters; what an `error_description` cannot hold is left out. */
+  /** What the client is told beside it, at most 256 characters; what an `error_description` cannot hold is replaced. */
   readonly description?: string | undefined;
 }
 
