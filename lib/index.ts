@@ -10,7 +10,7 @@ export { CibaError, type CibaErrorCode, type Outcome } from './errors.js';
 /** What it tells. */
 export type { CibaEventName, CibaEvents, CibaListener, RequestEvent } from './events.js';
 /** What it can be told. */
-export type { CibaOptions, Decider } from './options.js';
+export type { CibaOptions, Decider, DeliveryOptions } from './options.js';
 export type { ConfigurationWithCiba } from './provider/configure.js';
 export type { CibaFeature } from './provider/feature.js';
 /** Looking at requests and deciding them. */

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { Request } from 'express';
 import type { ClientMetadata, KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from './errors.js';
@@ -13,6 +14,39 @@ export interface Decider {
   readonly amr?: readonly string[] | undefined;
   /** When the person authenticated, in seconds since the epoch, for the ID Token's `auth_time` (OIDC Core 2). */
   readonly authTime?: number | undefined;
+}
+
+/** How clients registered for ping or push are told; see {@link CibaOptions.delivery}. All may be left out. */
+export interface DeliveryOptions {
+  /**
+   * Whether this process delivers what is due. With `false` it only records it, for processes that run `ciba.worker(provider)`.
+   * Default `true`.
+   */
+  readonly worker?: boolean | undefined;
+  /**
+   * How often a notification is sent at most, where the client's endpoint fails for a reason that may pass. 1 to 100. Default 20.
+   * It also ends with the request, whichever comes first.
+   */
+  readonly attempts?: number | undefined;
+  /**
+   * Whether clients are told when a request expires undecided (CIBA Core 10.2, 12): a ping, or `expired_token` by push. Default
+   * `false`.
+   */
+  readonly notifyExpiry?: boolean | undefined;
+  /**
+   * Addresses and ranges that notifications may go to although they are not on the public Internet, such as `10.1.0.0/16` or
+   * `fd00::/8`. Default none.
+   */
+  readonly allowedAddresses?: readonly string[] | undefined;
+  /** Ports that notification endpoints may have, or `'any'`. Default `[443]`. */
+  readonly allowedPorts?: readonly number[] | 'any' | undefined;
+  /**
+   * Development only: notification endpoints may be on this machine's loopback interface, on any port, and there with `http`
+   * as well (`http` for clients in `config.clients` only). Default `false`.
+   */
+  readonly allowLoopback?: boolean | undefined;
+  /** Certificates, PEM, trusted for notification endpoints instead of Node's. Default: what Node trusts. */
+  readonly ca?: string | readonly string[] | undefined;
 }
 
 /** The options of {@link createCiba}. All may be left out. */
@@ -85,6 +119,8 @@ export interface CibaOptions {
     | undefined;
   /** Where the router mounts the decision endpoints. A path that begins with `/`. Default `/ciba/requests`. */
   readonly decisionPath?: string | undefined;
+  /** How clients registered for ping or push are told (CIBA Core 10.2, 10.3): {@link DeliveryOptions}. Default: each its own. */
+  readonly delivery?: DeliveryOptions | undefined;
   /**
    * Milliseconds added to the store's clock, asked at each step: with it, tests move time instead of waiting for it. Default
    * `() => 0`.
@@ -101,8 +137,13 @@ type Optional =
 
 /** The options with every default in its place. */
 export type Settings = {
-  readonly [Key in Exclude<keyof CibaOptions, Optional>]-?: Exclude<CibaOptions[Key], undefined>;
-} & { readonly [Key in Optional]: CibaOptions[Key] };
+  readonly [Key in Exclude<keyof CibaOptions, Optional | 'delivery'>]-?: Exclude<CibaOptions[Key], undefined>;
+} & { readonly [Key in Optional]: CibaOptions[Key] } & { readonly delivery: DeliverySettings };
+
+/** {@link DeliveryOptions} with every default in its place. */
+export type DeliverySettings = {
+  readonly [Key in Exclude<keyof DeliveryOptions, 'ca'>]-?: Exclude<DeliveryOptions[Key], undefined>;
+} & { readonly ca: DeliveryOptions['ca'] };
 
 const DEFAULTS = {
   prefix: 'ciba',
@@ -116,6 +157,16 @@ const DEFAULTS = {
   timeOffset: (): number => 0,
 } as const;
 
+const DELIVERY_DEFAULTS: DeliverySettings = {
+  worker: true,
+  attempts: 20,
+  notifyExpiry: false,
+  allowedAddresses: [],
+  allowedPorts: [443],
+  allowLoopback: false,
+  ca: undefined,
+};
+
 type Check = (value: unknown) => string | undefined;
 
 const whole =
@@ -126,6 +177,10 @@ const whole =
       : `must be a whole number from ${least} to ${most}`;
 const callback: Check = (value) => (typeof value === 'function' ? undefined : 'must be a function');
 const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
+const list =
+  (member: (value: unknown) => boolean, sentence: string): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(member) ? undefined : sentence;
 const text =
   (form: RegExp, sentence: string): Check =>
   (value) =>
@@ -153,7 +208,26 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
   requireAcr: flag,
   authenticateDecision: callback,
   decisionPath: text(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path such as /ciba/requests'),
+  delivery: (value) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'must be an object',
   timeOffset: callback,
+};
+
+const DELIVERY_CHECKS: Readonly<Record<keyof DeliveryOptions, Check>> = {
+  worker: flag,
+  attempts: whole(1, 100),
+  notifyExpiry: flag,
+  allowedAddresses: list(isAddressRange, 'must be a list of addresses and ranges such as 10.1.0.0/16'),
+  allowedPorts: (value) =>
+    value === 'any'
+      ? undefined
+      : list((port) => whole(1, 65_535)(port) === undefined, "must be a list of ports, or 'any'")(value),
+  allowLoopback: flag,
+  ca: (value) => {
+    const pem = (one: unknown): boolean =>
+      typeof one === 'string' && one.includes('-----BEGIN CERTIFICATE-----');
+    return pem(value) ? undefined : list(pem, 'must be a certificate in PEM form, or a list of them')(value);
+  },
 };
 
 /**
@@ -162,17 +236,31 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
  */
 export function settingsOf(options: CibaOptions): Settings {
   if (typeof options !== 'object' || options === null) throw invalidOption('options', 'must be an object');
-  const given = Object.entries(options).filter(([, value]) => value !== undefined);
-  for (const [name, value] of given) {
-    if (!Object.hasOwn(CHECKS, name)) throw invalidOption(name, 'is not an option of createCiba');
-    const wrong = CHECKS[name as keyof CibaOptions](value);
-    if (wrong) throw invalidOption(name, wrong);
-  }
-  const settings = { ...DEFAULTS, ...Object.fromEntries(given) } as Settings;
+  const given = checked(options, CHECKS, '');
+  const delivery = { ...DELIVERY_DEFAULTS, ...checked(options.delivery ?? {}, DELIVERY_CHECKS, 'delivery.') };
+  const settings = { ...DEFAULTS, ...given, delivery } as Settings;
   if (settings.defaultExpiry > settings.maxExpiry) {
     throw invalidOption('defaultExpiry', `must not be greater than maxExpiry (${settings.maxExpiry})`);
   }
   return settings;
+}
+
+function isAddressRange(value: unknown): boolean {
+  const [, address = '', bits] = /^([0-9a-f.:]+)(?:\/(\d{1,3}))?$/i.exec(String(value)) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128);
+}
+
+/** What is given of a group of options, each checked. */
+function checked(group: object, checks: Readonly<Record<string, Check>>, path: string): object {
+  const given = Object.entries(group).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (!check) throw invalidOption(`${path}${name}`, 'is not an option of createCiba');
+    const wrong = check(value);
+    if (wrong) throw invalidOption(`${path}${name}`, wrong);
+  }
+  return Object.fromEntries(given);
 }
 
 /** The error for a wrong option, with the option's path first. */
