@@ -3,15 +3,16 @@ import { Redis } from 'ioredis';
 import Provider from 'oidc-provider';
 import { type Ciba, createCiba } from 'oidc-provider-ciba';
 import { resolveLoginHint } from './accounts.js';
-import { tillPoll } from './clients.js';
+import { type Mode, tills } from './clients.js';
 import { demoRoutes } from './demo.js';
 import { answerError, pages } from './http.js';
 import { freshKeys, sharedKeys } from './keys.js';
 import { phoneRoutes } from './phone.js';
 import { PhoneSession } from './phone-session.js';
 import { providerConfig } from './provider-config.js';
+import { QUEUE_PATH, queueBoard } from './queue-board.js';
 import { redisAdapter } from './redis-adapter.js';
-import { type Env, settingsOf } from './settings.js';
+import { type Env, type Settings, settingsOf } from './settings.js';
 import { tillRoutes } from './till.js';
 import { TillClient } from './till-client.js';
 
@@ -21,6 +22,9 @@ export interface Example {
   readonly ciba: Ciba;
   readonly provider: Provider;
   readonly issuer: string;
+  readonly callbacks: Settings['callbacks'];
+  /** Where the queue of deliveries can be looked at: not on memory, and not in production. */
+  readonly queue: string | undefined;
   /** Ends what never ends by itself: live pages and the till's polls. */
   stop(): void;
   /** Ends everything; call it when no request is under way any more. */
@@ -40,15 +44,24 @@ export function createExample(env: Env): Example {
     redis,
     resolveLoginHint,
     maxExpiry: 3600,
+    delivery: { allowLoopback: true },
     pendingPerAccount: settings.limits ? undefined : false,
     authenticateDecision: (req) => session.read(req),
   });
   const provider = new Provider(
     settings.issuer,
-    ciba.configure(providerConfig(keys, redis && redisAdapter(redis))),
+    ciba.configure(providerConfig(keys, redis && redisAdapter(redis), settings.callbacks)),
   );
   provider.proxy = secure;
   provider.on('server_error', (_ctx, error) => console.error('the provider failed:', error));
+
+  ciba.on('delivery.failed', ({ handle, mode, reason }) =>
+    console.error(`the ${mode} about ${handle} was given up: ${reason}`),
+  );
+  const { callbacks } = settings;
+  const board = redis && !settings.production ? queueBoard(redis) : undefined;
+  const queue = board && QUEUE_PATH;
+  const client = (mode: Mode): TillClient => new TillClient(settings.issuer, tills[mode]);
 
   const app = express();
   app.disable('x-powered-by');
@@ -57,11 +70,14 @@ export function createExample(env: Env): Example {
   app.use(phoneRoutes(ciba, session, stopping.signal));
   app.use(
     tillRoutes({
-      client: new TillClient(settings.issuer, tillPoll),
+      clients: { poll: client('poll'), ping: client('ping'), push: client('push') },
+      callbacks,
+      queue,
       withdraw: (authReqId) => ciba.requests.cancel(ciba.requests.handleOf(authReqId)),
       serverStops: stopping.signal,
     }),
   );
+  if (board) app.use(QUEUE_PATH, board.handler);
   app.use(ciba.router(provider));
   app.use(provider.callback());
   app.use(answerError);
@@ -71,9 +87,12 @@ export function createExample(env: Env): Example {
     ciba,
     provider,
     issuer: settings.issuer,
+    callbacks,
+    queue,
     stop: () => stopping.abort(),
     async close() {
       stopping.abort();
+      await board?.close();
       await ciba.close();
       redis?.disconnect();
     },

@@ -1,10 +1,21 @@
 import type { ClientMetadata } from 'oidc-provider';
 import { publicPart, tillKey } from './keys.js';
+import type { Settings } from './settings.js';
 
-/** The client that the till page is. */
-export const tillPoll = { id: 'till-poll', secret: 'till-poll-secret-0123456789abcdef' } as const;
+/** The modes in which the server calls the client (CIBA Core 5). */
+export type CalledMode = 'ping' | 'push';
 
-/** What both clients have in common: CIBA in poll mode, and no page to come back to. */
+/** How a client hears what came of its request. */
+export type Mode = 'poll' | CalledMode;
+
+/** The clients that the till page is, one a mode: a client is registered for one alone. */
+export const tills = {
+  poll: { id: 'till-poll', secret: 'till-poll-secret-0123456789abcdef' },
+  ping: { id: 'till-ping', secret: 'till-ping-secret-0123456789abcdef' },
+  push: { id: 'till-push', secret: 'till-push-secret-0123456789abcdef' },
+} as const;
+
+/** What all clients have in common: CIBA, and no page to come back to. */
 const common = {
   scope: 'openid profile offline_access',
   grant_types: ['urn:openid:params:grant-type:ciba', 'refresh_token'],
@@ -14,16 +25,11 @@ const common = {
 } as const;
 
 /** The clients that the example's server knows from the start. */
-export function clients(): ClientMetadata[] {
+export function clients({ ping, push }: Settings['callbacks']): ClientMetadata[] {
   return [
-    {
-      ...shared(),
-      client_id: tillPoll.id,
-      client_secret: tillPoll.secret,
-      client_name: 'Corner shop till',
-      token_endpoint_auth_method: 'client_secret_basic',
-      authorization_details_types: ['payment'],
-    },
+    till('poll'),
+    till('ping', ping.url),
+    till('push', push.url),
     {
       ...shared(),
       client_id: 'till-jwt',
@@ -33,6 +39,20 @@ export function clients(): ClientMetadata[] {
       jwks: { keys: [publicPart(tillKey())] },
     },
   ];
+}
+
+function till(mode: Mode, endpoint?: string): ClientMetadata {
+  return {
+    ...shared(),
+    client_id: tills[mode].id,
+    client_secret: tills[mode].secret,
+    client_name: 'Corner shop till',
+    token_endpoint_auth_method: 'client_secret_basic',
+    authorization_details_types: ['payment'],
+    // oidc-provider's types do not know push.
+    backchannel_token_delivery_mode: mode as 'poll',
+    ...(endpoint && { backchannel_client_notification_endpoint: endpoint }),
+  };
 }
 
 function shared(): Omit<ClientMetadata, 'client_id'> {

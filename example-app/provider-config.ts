@@ -4,15 +4,20 @@ import { findAccount } from './accounts.js';
 import { clients } from './clients.js';
 import type { ServerKeys } from './keys.js';
 import { payments, resourceServer } from './payments.js';
+import type { Settings } from './settings.js';
 
 const HOUR = 3600;
 const DAY = 24 * HOUR;
 
-/** The identity server as it would be without CIBA, but for one flag. */
-export function providerConfig(keys: ServerKeys, adapter: AdapterFactory | undefined): ConfigurationWithCiba {
+/** The identity server as it would be without CIBA, but for one feature. */
+export function providerConfig(
+  keys: ServerKeys,
+  adapter: AdapterFactory | undefined,
+  callbacks: Settings['callbacks'],
+): ConfigurationWithCiba {
   return {
     ...(adapter && { adapter }),
-    clients: clients(),
+    clients: clients(callbacks),
     findAccount,
     jwks: keys.jwks,
     cookies: { keys: [...keys.cookies] },
@@ -37,7 +42,7 @@ export function providerConfig(keys: ServerKeys, adapter: AdapterFactory | undef
       Session: 14 * DAY,
     },
     features: {
-      ciba: { enabled: true },
+      ciba: { enabled: true, deliveryModes: ['poll', 'ping', 'push'] },
       devInteractions: { enabled: false },
       introspection: { enabled: true, allowedPolicy: (_ctx, client) => client.clientAuthMethod !== 'none' },
       registration: { enabled: true },
@@ -47,6 +52,8 @@ export function providerConfig(keys: ServerKeys, adapter: AdapterFactory | undef
       },
       resourceIndicators: {
         enabled: true,
+        // Who is pushed tokens has no token request in which to name the service again.
+        useGrantedResource: () => true,
         getResourceServerInfo: (_ctx, resource) => resourceServer(resource),
       },
       richAuthorizationRequests: payments,

@@ -33,6 +33,9 @@ server.listen(settings.port, '127.0.0.1', () => {
   console.log(`Issuer: ${example.issuer}`);
   console.log(`Till:   ${here}/till`);
   console.log(`Phone:  ${here}/phone`);
+  console.log(`Ping:   ${example.callbacks.ping.url}`);
+  console.log(`Push:   ${example.callbacks.push.url}`);
+  if (example.queue) console.log(`Queue:  ${here}${example.queue}`);
 
   const stop = (): void => {
     example.stop();

@@ -1,3 +1,11 @@
+import type { CalledMode } from './clients.js';
+
+/** Where the server calls a client, and whether that is not this process. */
+export interface CallbackTarget {
+  readonly url: string;
+  readonly elsewhere: boolean;
+}
+
 /** What the environment says about the example. */
 export interface Settings {
   readonly port: number;
@@ -6,6 +14,7 @@ export interface Settings {
   /** Whether an account may have only so many requests pending. */
   readonly limits: boolean;
   readonly production: boolean;
+  readonly callbacks: Readonly<Record<CalledMode, CallbackTarget>>;
 }
 
 /** The part of `process.env` that the example reads. */
@@ -23,16 +32,35 @@ export function settingsOf(env: Env): Settings {
   if (redisUrl && !/^rediss?:$/.test(URL.canParse(redisUrl) ? new URL(redisUrl).protocol : '')) {
     throw new Error('REDIS_URL must be a URL such as redis://localhost:6379');
   }
+  const target = (mode: CalledMode, name: string): CallbackTarget => {
+    const url = env[name] || callbackUrl(callbackPort(issuer, port), mode);
+    if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) {
+      throw new Error(`${name} must be a URL such as https://till.example/callback`);
+    }
+    return { url, elsewhere: url !== callbackUrl(port, mode) };
+  };
   return {
     port,
     issuer: issuer.replace(/\/$/, ''),
     redisUrl,
     limits: env['LIMITS'] !== 'off',
     production: env['NODE_ENV'] === 'production',
+    callbacks: { ping: target('ping', 'PING_ENDPOINT'), push: target('push', 'PUSH_ENDPOINT') },
   };
 }
 
 /** Where requests and tokens are kept, in words; without the password that a URL may hold. */
 export function storageOf({ redisUrl }: Settings): string {
   return redisUrl ? `Redis at ${new URL(redisUrl).host}` : 'memory (set REDIS_URL for Redis)';
+}
+
+/** The receiver inside the example that listens on this port. */
+function callbackUrl(port: number, mode: CalledMode): string {
+  return `http://127.0.0.1:${port}/demo/callbacks/${mode}`;
+}
+
+/** Processes that share an issuer must agree on where its clients are called: at the one that the issuer's address names. */
+function callbackPort(issuer: string, port: number): number {
+  const { protocol, hostname, port: named } = new URL(issuer);
+  return protocol === 'http:' && /^(localhost|127\.0\.0\.1)$/.test(hostname) ? Number(named || 80) : port;
 }

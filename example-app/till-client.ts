@@ -53,6 +53,8 @@ export class TillClient {
     const { protectedHeader, payload } = await jwtVerify(String(idToken), keys, {
       issuer,
       audience: this.#credentials.id,
+      // What the till is registered for: a signature of any other kind is none.
+      algorithms: ['RS256'],
     });
     return { header: protectedHeader, payload };
   }

@@ -1,10 +1,13 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomBytes, randomInt, randomUUID } from 'node:crypto';
 import { type Request, Router } from 'express';
 import { people, personById } from './accounts.js';
+import { type Awaited, callbackRoutes } from './callbacks.js';
+import type { Mode } from './clients.js';
 import { field, jsonBody } from './http.js';
 import { openStream } from './live-stream.js';
 import { PAYMENTS_API } from './payments.js';
 import { Sale } from './sale.js';
+import type { Settings } from './settings.js';
 import type { TillClient } from './till-client.js';
 
 /** How long a finished sale can still be looked at, in milliseconds. */
@@ -14,25 +17,33 @@ const OFFERED_SCOPES: readonly unknown[] = ['profile', 'offline_access'];
 
 /** The parts of the till. */
 export interface TillParts {
-  readonly client: TillClient;
+  /** The client that the till is in each mode. */
+  readonly clients: Readonly<Record<Mode, TillClient>>;
+  readonly callbacks: Settings['callbacks'];
+  /** Where the queue of deliveries can be looked at. */
+  readonly queue: string | undefined;
   /**
-   * Takes a request back, or throws where it has an outcome already, which the next poll tells. CIBA gives clients no way to do
+   * Takes a request back, or throws where it has an outcome already, which the till hears anyway. CIBA gives clients no way to do
    * so: this till stands beside the server, so it asks it directly.
    */
   readonly withdraw: (authReqId: string) => Promise<void>;
   readonly serverStops: AbortSignal;
 }
 
-/** What the till page calls. It is the backend that speaks to the identity server: the page sees no secret and no `auth_req_id`. */
-export function tillRoutes({ client, withdraw, serverStops }: TillParts): Router {
+/**
+ * What the till page calls, and what the identity server does. It is the backend that speaks to the server: the page sees no
+ * secret and no `auth_req_id`.
+ */
+export function tillRoutes({ clients, callbacks, queue, withdraw, serverStops }: TillParts): Router {
   const router = Router();
   const sales = new Map<string, { readonly sale: Sale; readonly authReqId: string }>();
+  const awaited = new Map<string, Awaited>();
   serverStops.addEventListener('abort', () => {
     for (const { sale } of sales.values()) sale.stop('failed', 'the till was switched off');
   });
 
-  router.get('/till/people', (_req, res) => {
-    res.json({ people });
+  router.get('/till/setup', (_req, res) => {
+    res.json({ people, callbacks, queue });
   });
 
   router.post('/till/ask', jsonBody, async (req, res) => {
@@ -41,19 +52,33 @@ export function tillRoutes({ client, withdraw, serverStops }: TillParts): Router
       res.status(400).json({ error: 'invalid_request', error_description: order });
       return;
     }
-    const { status, body } = await client.ask(order);
+    const mode = modeIn(req);
+    const client = clients[mode];
+    // Fresh for each sale: it proves that a call is the server's, and about this request.
+    const token = randomBytes(32).toString('base64url');
+    const { status, body } = await client.ask(
+      mode === 'poll' ? order : { ...order, client_notification_token: token },
+    );
     if (status !== 200) {
       res.status(status).json(body);
       return;
     }
     const authReqId = String(body['auth_req_id']);
     const expiresIn = Number(body['expires_in']);
-    const sale = new Sale(client, { authReqId, expiresIn, interval: Number(body['interval'] ?? 5) });
+    const interval = Number(body['interval'] ?? 5);
+    const sale = new Sale(client, { mode, authReqId, expiresIn, interval });
     const id = randomUUID();
     sales.set(id, { sale, authReqId });
-    setTimeout(() => sales.delete(id), expiresIn * 1000 + KEPT).unref();
-    void sale.run();
-    res.json({ sale: id, bindingMessage: order['binding_message'], expiresIn });
+    if (mode !== 'poll') awaited.set(authReqId, { mode, token, hear: (callback) => sale.hear(callback) });
+    setTimeout(
+      () => {
+        sales.delete(id);
+        awaited.delete(authReqId);
+      },
+      expiresIn * 1000 + KEPT,
+    ).unref();
+    sale.begin();
+    res.json({ sale: id, mode, bindingMessage: order['binding_message'], expiresIn });
   });
 
   router.get('/till/events', (req, res) => {
@@ -79,7 +104,15 @@ export function tillRoutes({ client, withdraw, serverStops }: TillParts): Router
     found.sale.stop('cancelled');
     res.status(204).end();
   });
+
+  router.use(callbackRoutes(awaited));
   return router;
+}
+
+/** The mode that the page's order chose. */
+function modeIn(req: Request): Mode {
+  const mode = field(req, 'mode');
+  return mode === 'ping' || mode === 'push' ? mode : 'poll';
 }
 
 /** The request to the server that the page's order makes, or a sentence about what is wrong with it. */

@@ -1,22 +1,40 @@
 import { Router } from 'express';
 import type Provider from 'oidc-provider';
 import type { Configuration } from 'oidc-provider';
+import { Bulkhead } from './delivery/bulkhead.js';
+import { BullmqQueue, loadBullmq } from './delivery/bullmq-queue.js';
+import { Deliverer } from './delivery/deliverer.js';
+import { Deliveries } from './delivery/deliveries.js';
+import { MemoryQueue } from './delivery/memory-queue.js';
+import { Outgoing } from './delivery/outgoing.js';
+import type { DeliveryQueue } from './delivery/queue.js';
+import { DeliveryWorker } from './delivery/worker.js';
 import { CibaError } from './errors.js';
 import { type CibaEventName, type CibaListener, Events } from './events.js';
 import { cibaRouter } from './http/router.js';
-import { type CibaOptions, type Settings, settingsOf } from './options.js';
+import { type CibaOptions, invalidOption, type Settings, settingsOf } from './options.js';
 import { attach } from './provider/attach.js';
 import { type ConfigurationWithCiba, type Configured, configure } from './provider/configure.js';
 import { grantFor } from './provider/grant.js';
+import { pushTokens } from './provider/push-tokens.js';
+import { recipientsOf } from './provider/recipients.js';
 import { Requests } from './request/requests.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
 import type { Store } from './store/store.js';
 
+/** A process's part in telling ping and push clients: made by {@link Ciba.worker}. */
+export interface CibaWorker {
+  /** Finishes what is running and takes no more. What is left is another process's, or the next start's. */
+  close(): Promise<void>;
+}
+
 /** CIBA for one provider: made by {@link createCiba}. */
 export interface Ciba {
   /** Looks at pending requests and decides them. */
   readonly requests: Requests;
+  /** Looks at what ping and push clients are told. */
+  readonly deliveries: Deliveries;
   /**
    * A provider configuration with CIBA in it, made from the server's own, which is not touched. Where `features.ciba.enabled`
    * is not `true` it is the server's own, unchanged.
@@ -30,9 +48,15 @@ export interface Ciba {
    * @throws {CibaError} `not_attached` where `configure` was not called, or the provider was not made with it
    */
   router(provider: Provider): Router;
+  /**
+   * Tells ping and push clients from this process, which need not serve HTTP. The servers do so themselves unless their option
+   * `delivery.worker` is `false`. Where neither mode is on, it does nothing.
+   * @throws {CibaError} `not_attached` as {@link Ciba.router}
+   */
+  worker(provider: Provider): CibaWorker;
   /** Listens to an event; the function returned stops that. A listener that throws or rejects harms nobody. */
   on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void;
-  /** Ends the connections that the plugin opened. The Redis client that was given stays open. */
+  /** Finishes the deliveries under way and ends the connections that the plugin opened. The Redis client that was given stays open. */
   close(): Promise<void>;
 }
 
@@ -52,41 +76,130 @@ export function createCiba(options: CibaOptions = {}): Ciba {
   const events = new Events();
   const store = storeOf(settings, events);
   let made: { readonly configured: Configured | undefined } | undefined;
-  let attached: { readonly provider: Provider; readonly router: Router } | undefined;
+  let attached: Attached | undefined;
 
   const provider = (): Provider => {
     if (!attached) throw notAttached('call ciba.router(provider) before deciding a request');
     return attached.provider;
   };
+  const queue = (): DeliveryQueue | undefined => attached?.delivery?.queue;
+  const announce = (handle: string): void => {
+    // What is not heard here is found in the outbox a moment later.
+    queue()
+      ?.add(handle, FIRST_TURN)
+      .catch(() => {});
+  };
   const { requireAcr } = settings;
-  const requests = new Requests({ store, events, grantFor: grantFor(provider), requireAcr });
+  const requests = new Requests({ store, events, grantFor: grantFor(provider), requireAcr, announce });
+
+  /** Ties the plugin to a provider once. Nothing where CIBA is not enabled. */
+  function attachedTo(given: Provider): Attached | undefined {
+    if (!made) throw notAttached('make the provider with ciba.configure(), then call ciba.router(provider)');
+    if (!made.configured) return undefined;
+    if (attached && attached.provider !== given) {
+      throw notAttached('another provider was attached before: make one ciba a provider');
+    }
+    if (!attached) {
+      const { configured } = made;
+      const { adapter, userCodes } = configured;
+      const paths = attach(given, adapter, requests, { store, events, userCodes });
+      const router = cibaRouter({ paths, requests, settings });
+      const delivery = deliveryOf(given, configured, { store, events, settings });
+      attached = { provider: given, router, delivery };
+    }
+    return attached;
+  }
 
   return {
     requests,
+    deliveries: new Deliveries(store.outbox, queue),
     configure(config): Configuration {
       if (made) throw notAttached('ciba.configure() was called before: make one ciba a provider');
       const { config: extended, configured } = configure(config, { store, events, settings });
+      if (configured) checkDelivery(configured.modes, settings);
       made = { configured };
       return extended;
     },
     router(given) {
-      if (!made)
-        throw notAttached('make the provider with ciba.configure(), then call ciba.router(provider)');
-      if (!made.configured) return Router();
-      if (attached && attached.provider !== given) {
-        throw notAttached('ciba.router() was called with another provider before: make one ciba a provider');
-      }
-      if (!attached) {
-        const { adapter, userCodes } = made.configured;
-        const paths = attach(given, adapter, requests, { store, events, userCodes });
-        attached = { provider: given, router: cibaRouter({ paths, requests, settings }) };
-      }
-      return attached.router;
+      const found = attachedTo(given);
+      if (settings.delivery.worker) found?.delivery?.start();
+      return found?.router ?? Router();
+    },
+    worker(given) {
+      const delivery = attachedTo(given)?.delivery;
+      delivery?.start();
+      return { close: async () => delivery?.close() };
     },
     on: (name, listener) => events.on(name, listener),
     async close() {
+      await attached?.delivery?.close();
       await store.close();
       events.removeAll();
+    },
+  };
+}
+
+/** What is there once a provider is attached. */
+interface Attached {
+  readonly provider: Provider;
+  readonly router: Router;
+  readonly delivery: Delivery | undefined;
+}
+
+/** Telling ping and push clients, where either mode is on. */
+interface Delivery {
+  readonly queue: DeliveryQueue;
+  start(): void;
+  close(): Promise<void>;
+}
+
+/** The parts that the rooms are made with. */
+interface Parts {
+  readonly store: Store;
+  readonly events: Events;
+  readonly settings: Settings;
+}
+
+/** The turn that a decision makes due. */
+const FIRST_TURN = 1;
+
+const isTold = (modes: ReadonlySet<string>): boolean => modes.has('ping') || modes.has('push');
+
+function checkDelivery(modes: ReadonlySet<string>, { redis, delivery }: Settings): void {
+  if (!isTold(modes)) return;
+  if (redis) loadBullmq();
+  else if (!delivery.worker) {
+    throw invalidOption('delivery.worker', 'must be true where requests live in memory');
+  }
+}
+
+function deliveryOf(provider: Provider, configured: Configured, parts: Parts): Delivery | undefined {
+  if (!isTold(configured.modes)) return undefined;
+  const { store, events, settings } = parts;
+  const unavailable = (cause: unknown): void => events.emit('store.unavailable', { cause });
+  const queue = settings.redis
+    ? new BullmqQueue(settings.redis, settings.prefix, unavailable)
+    : new MemoryQueue();
+  const outgoing = new Outgoing(settings.delivery);
+  const deliverer = new Deliverer({
+    outbox: store.outbox,
+    outgoing,
+    bulkhead: new Bulkhead(),
+    recipients: recipientsOf(provider, pushTokens(provider, configured.issuing)),
+    events,
+    settings: settings.delivery,
+  });
+  const worker = new DeliveryWorker(store.outbox, queue, (handle, turn) => deliverer.deliver(handle, turn));
+  let started = false;
+  return {
+    queue,
+    start() {
+      if (!started) worker.start().catch(unavailable);
+      started = true;
+    },
+    async close() {
+      await worker.close();
+      outgoing.close();
     },
   };
 }

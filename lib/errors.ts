@@ -9,6 +9,7 @@
  * - `expired` the request ended before the decision came
  * - `acr_not_met` the approval's `acr` is not one that the client insists on
  * - `invalid_decision` the decision itself is malformed
+ * - `not_deliverable` nothing is left to tell the client: it was told, the request ended, or its tokens were revoked
  * - `store_unavailable` the store did not answer in time; whether it did what it was asked is not known
  */
 export type CibaErrorCode =
@@ -20,6 +21,7 @@ export type CibaErrorCode =
   | 'expired'
   | 'acr_not_met'
   | 'invalid_decision'
+  | 'not_deliverable'
   | 'store_unavailable';
 
 /** How a request ended, as a later decision is told. */

@@ -9,6 +9,13 @@ export interface RequestEvent {
   readonly clientId: string;
 }
 
+/** What every event about telling a client says of it. */
+export interface DeliveryEvent extends RequestEvent {
+  readonly mode: 'ping' | 'push';
+  /** How often something was sent. */
+  readonly attempts: number;
+}
+
 /**
  * The events of a {@link Ciba}, by name. Each is emitted after the store has accepted what it tells.
  */
@@ -49,6 +56,17 @@ export interface CibaEvents {
   'redemption.lost': RequestEvent & { readonly reason: 'too_late' | 'store_unavailable' };
   /** The server's own hook failed to reach the person's device; the request lives on. */
   'notification.failed': RequestEvent & { readonly accountId: string; readonly cause: unknown };
+  /** A ping or push client was told: it answered 2xx. `attempts` is how often something was sent. */
+  'delivery.delivered': DeliveryEvent;
+  /** An attempt failed, or could not be made now; the next one is in `seconds`. `reason` is a status code or a word. */
+  'delivery.delayed': DeliveryEvent & { readonly reason: string; readonly seconds: number };
+  /**
+   * Telling the client was given up: its answer was final, the attempts are used up, or the request ended. The tokens of a push are
+   * revoked. A `reason` of `refused` means that the endpoint is, or leads to, an address that is not allowed.
+   */
+  'delivery.failed': DeliveryEvent & { readonly reason: string };
+  /** The tokens of an approved push could not be issued. `cause` is for the log. */
+  'delivery.error': Omit<DeliveryEvent, 'attempts'> & { readonly cause: unknown };
   /** The store did not answer in time. */
   'store.unavailable': { readonly cause: unknown };
 }

@@ -5,10 +5,12 @@
  */
 
 /** Making it. */
-export { type Ciba, createCiba } from './ciba.js';
+export { type Ciba, type CibaWorker, createCiba } from './ciba.js';
+/** Telling ping and push clients. */
+export type { Deliveries, DeliveryView } from './delivery/deliveries.js';
 export { CibaError, type CibaErrorCode, type Outcome } from './errors.js';
 /** What it tells. */
-export type { CibaEventName, CibaEvents, CibaListener, RequestEvent } from './events.js';
+export type { CibaEventName, CibaEvents, CibaListener, DeliveryEvent, RequestEvent } from './events.js';
 /** What it can be told. */
 export type { CibaOptions, Decider, DeliveryOptions } from './options.js';
 export type { ConfigurationWithCiba } from './provider/configure.js';
@@ -17,5 +19,6 @@ export type { CibaFeature } from './provider/feature.js';
 export type { AuthorizationDetail } from './request/payload.js';
 export type { Approval, Denial, Requests } from './request/requests.js';
 export type { RequestView } from './request/view.js';
+export type { DeliveryState } from './store/outbox.js';
 export type { RedisClient } from './store/redis-connection.js';
 export type { Status } from './store/store.js';

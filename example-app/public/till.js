@@ -7,15 +7,25 @@ const STATES = {
   expired: 'Expired',
   cancelled: 'Cancelled',
   failed: 'Failed',
+  untold: 'Time is over',
+};
+
+const MODES = {
+  poll: 'The till asks for the tokens again and again until the person has decided.',
+  ping: 'The server calls the till once the person has decided. Only then does the till ask for the tokens.',
+  push: 'The server calls the till with the tokens. The till asks for nothing.',
 };
 
 const order = byId('order');
+let callbacks = {};
 let sale;
 let events;
 let stopClock = () => {};
 
 async function start() {
-  const { people } = await (await fetch('/till/people')).json();
+  const { people, queue, ...setup } = await (await fetch('/till/setup')).json();
+  callbacks = setup.callbacks;
+  byId('queue').hidden = !queue;
   byId('people').replaceChildren(
     ...people.map(({ id, name }, index) =>
       element(
@@ -26,8 +36,21 @@ async function start() {
       ),
     ),
   );
+  noteMode();
   order.hidden = false;
 }
+
+function noteMode() {
+  const { mode } = order.elements;
+  byId('mode-note').textContent = `${MODES[mode.value]} ${whereTo(mode.value)}`;
+}
+
+/** Said only where the call does not come to this till. */
+function whereTo(mode) {
+  return callbacks[mode]?.elsewhere ? `The call goes to ${callbacks[mode].url}.` : '';
+}
+
+order.addEventListener('change', noteMode);
 
 order.addEventListener('submit', async (event) => {
   event.preventDefault();
@@ -38,6 +61,7 @@ order.addEventListener('submit', async (event) => {
   try {
     const asked = await post('/till/ask', {
       who: form.get('who'),
+      mode: form.get('mode'),
       amount: form.get('amount'),
       text: form.get('text'),
       scopes: form.getAll('scopes'),
@@ -56,7 +80,11 @@ function follow(asked) {
   order.hidden = true;
   byId('sale').hidden = false;
   byId('result').hidden = true;
-  byId('log').replaceChildren();
+  forget();
+  byId('callback').hidden = asked.mode === 'poll';
+  byId('awaiting').hidden = false;
+  byId('awaiting').textContent = whereTo(asked.mode) || 'Nothing yet: the till waits for the call.';
+  byId('polls').hidden = asked.mode !== 'poll';
   byId('message').textContent = asked.bindingMessage;
   byId('message').focus();
   show('waiting');
@@ -70,7 +98,8 @@ function follow(asked) {
 
   events = new EventSource(`/till/events?sale=${encodeURIComponent(sale)}`);
   // Whoever connects hears everything from the beginning.
-  events.addEventListener('open', () => byId('log').replaceChildren());
+  events.addEventListener('open', forget);
+  events.addEventListener('callback', ({ data }) => showCallback(JSON.parse(data)));
   events.addEventListener('poll', ({ data }) => logPoll(JSON.parse(data)));
   events.addEventListener('end', ({ data }) => end(JSON.parse(data)));
   events.addEventListener('error', () => {
@@ -80,7 +109,27 @@ function follow(asked) {
   });
 }
 
+function forget() {
+  byId('log').replaceChildren();
+  byId('call').replaceChildren();
+}
+
+function showCallback({ at, path, headers, body }) {
+  byId('awaiting').hidden = true;
+  byId('call').replaceChildren(
+    element(
+      'p',
+      { class: 'called' },
+      element('time', { datetime: at }, timeOfDay(new Date(at))),
+      element('span', { class: 'code' }, `POST ${path}`),
+    ),
+    list(headers),
+    block('call-body', 'body', body),
+  );
+}
+
 function logPoll({ at, status, said, next }) {
+  byId('polls').hidden = false;
   const tone = said === 'tokens' ? 'approved' : said === 'authorization_pending' ? 'waiting' : 'denied';
   byId('log').append(
     element(
@@ -103,30 +152,32 @@ function end({ state, description, tokens }) {
   byId('again').textContent = 'New payment';
   if (!tokens) return;
   const { id_token: idToken, authorization_details: details, ...others } = tokens;
-  const rows = Object.entries(others).filter(([, value]) => value !== undefined && value !== '');
   byId('tokens').replaceChildren(
     element('h3', {}, 'ID Token, signature checked'),
-    block('header', idToken.header),
-    block('payload', idToken.payload),
+    block('token-header', 'header', idToken.header),
+    block('token-payload', 'payload', idToken.payload),
     element('h3', {}, 'Beside it'),
-    element(
-      'dl',
-      { class: 'details' },
-      ...rows.map(([name, value]) =>
-        element('div', {}, element('dt', {}, name), element('dd', {}, String(value))),
-      ),
-    ),
-    ...(details ? [block('authorization_details', details)] : []),
+    list(others),
+    ...(details ? [block('token-details', 'authorization_details', details)] : []),
   );
   byId('result').hidden = false;
 }
 
-const block = (name, value) =>
+const list = (members) =>
+  element(
+    'dl',
+    { class: 'details' },
+    ...Object.entries(members)
+      .filter(([, value]) => value !== undefined && value !== '')
+      .map(([name, value]) => element('div', {}, element('dt', {}, name), element('dd', {}, String(value)))),
+  );
+
+const block = (id, name, value) =>
   element(
     'figure',
     {},
     element('figcaption', {}, name),
-    element('pre', { id: `token-${name}`, tabindex: '0' }, JSON.stringify(value, null, 2)),
+    element('pre', { id, tabindex: '0' }, JSON.stringify(value, null, 2)),
   );
 
 function show(state, description) {
@@ -139,7 +190,7 @@ byId('again').addEventListener('click', async () => {
     try {
       await post('/till/cancel', { sale });
     } catch (error) {
-      // Decided meanwhile, or the server does not answer: the sale goes on, and its polls tell how it ends.
+      // Decided meanwhile, or the server does not answer: the sale goes on, and the till hears how it ends.
       show('waiting', error.message);
       return;
     }

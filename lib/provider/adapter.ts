@@ -1,14 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import Provider, { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import type { Callback } from '../delivery/callback.js';
 import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Settings } from '../options.js';
 import { handleOf } from '../request/handle.js';
 import { type Decision, type RequestPayload, storablePayload } from '../request/payload.js';
 import type { NewRequest, PollResult, Store } from '../store/store.js';
-import { intervalOf } from './client-metadata.js';
+import { deliveryModeOf, intervalOf } from './client-metadata.js';
 import { exchangeOf } from './exchange.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
+import { type IssuingConfig, senderConstraintOf } from './sender-constraint.js';
 import { CLAIM_LEASE } from './settle.js';
 import { failClosed, inBackground } from './unavailable.js';
 
@@ -25,9 +27,11 @@ export class RequestAdapter implements Adapter {
   readonly #store: Store;
   readonly #events: Events;
   readonly #settings: Settings;
+  readonly #issuing: IssuingConfig;
   readonly #unanswered = new Map<string, string>();
 
-  constructor(store: Store, events: Events, settings: Settings) {
+  constructor(store: Store, events: Events, settings: Settings, issuing: IssuingConfig) {
+    this.#issuing = issuing;
     this.#store = store;
     this.#events = events;
     this.#settings = settings;
@@ -40,10 +44,13 @@ export class RequestAdapter implements Adapter {
     }
     const exchange = exchangeOf(ctx);
     const { client, params } = ctx.oidc;
-    const { retention, pendingPerAccount } = this.#settings;
+    const { retention, pendingPerAccount, delivery } = this.#settings;
     const [clientId, accountId] = [String(model.clientId), String(model.accountId)];
     const interval = intervalOf(client, this.#settings);
     const handle = handleOf(id);
+    const mode = deliveryModeOf(client);
+    const callback = mode === 'poll' ? undefined : await this.#callback(ctx, id, mode);
+    const told = mode === 'poll' ? undefined : mode;
     const created = await failClosed(exchange, () =>
       this.#create({
         handle,
@@ -52,18 +59,29 @@ export class RequestAdapter implements Adapter {
         lifetime: expiresIn * 1000,
         retention: retention * 1000,
         interval: interval * 1000,
-        payload: JSON.stringify(storablePayload(model as Model, client?.clientName)),
+        payload: JSON.stringify(storablePayload(model as Model, client?.clientName, told)),
         pendingLimit: pendingPerAccount === false ? undefined : pendingPerAccount,
+        callback,
+        tellExpiry: delivery.notifyExpiry,
       }),
     );
     if (created === 'full') {
       const refusal = new errors.AccessDenied('the user has too many pending requests');
       throw Object.assign(refusal, { status: 403, statusCode: 403 });
     }
-    exchange.interval = interval;
+    // CIBA Core 7.3: a push client does not poll.
+    if (mode !== 'push') exchange.interval = interval;
     const requestedExpiry =
       params?.['requested_expiry'] === undefined ? undefined : Number(params['requested_expiry']);
     this.#events.emit('request.accepted', { handle, clientId, accountId, expiresIn, requestedExpiry });
+  }
+
+  /** What the client is told with. A push has no token request to bind its tokens at, so it is bound here (CIBA Core 14). */
+  async #callback(ctx: KoaContextWithOIDC, authReqId: string, mode: 'ping' | 'push'): Promise<string> {
+    const token = String(ctx.oidc.params?.['client_notification_token']);
+    const constraint = mode === 'push' ? await senderConstraintOf(ctx, this.#issuing) : undefined;
+    const callback: Callback = { authReqId, token, constraint };
+    return JSON.stringify(callback);
   }
 
   /** Whether it took effect or not, a request that is not acknowledged must not pend: nobody could ever redeem it. */
@@ -113,6 +131,10 @@ export class RequestAdapter implements Adapter {
 
   async #poll(id: string, ctx: KoaContextWithOIDC): Promise<AdapterPayload | undefined> {
     const exchange = exchangeOf(ctx);
+    // CIBA Core 11.
+    if (deliveryModeOf(ctx.oidc.client) === 'push') {
+      throw new errors.UnauthorizedClient('the client is told by push and has nothing to ask for here');
+    }
     const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
     const interval = intervalOf(ctx.oidc.client, this.#settings);
     const found = await failClosed(exchange, () => this.#askStore(handle, clientId), interval);
@@ -137,6 +159,8 @@ export class RequestAdapter implements Adapter {
       case 'denied':
         throw denialOf(JSON.parse(found.decision) as Decision);
       case 'redeemed':
+      case 'delivered':
+      case 'undeliverable':
         throw new errors.InvalidGrant('the request is already redeemed');
     }
   }

@@ -3,6 +3,7 @@ import type { Adapter, KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Requests } from '../request/requests.js';
 import { backchannelResult } from './backchannel-result.js';
+import { featureOf } from './configure.js';
 import { beginExchange, type StepParts } from './exchange.js';
 import { BACKCHANNEL_ROUTE, TOKEN_ROUTE } from './names.js';
 import { releaseRedemption } from './settle.js';
@@ -24,6 +25,7 @@ export function attach(provider: Provider, adapter: Adapter, requests: Requests,
       'the provider was not made with the configuration of ciba.configure()',
     );
   }
+  featureOf(adapter)?.completeModes();
   const paths = {
     backchannel: provider.pathFor(BACKCHANNEL_ROUTE, { mountPath: '' }),
     token: provider.pathFor(TOKEN_ROUTE, { mountPath: '' }),

@@ -3,9 +3,23 @@ import type { Events } from '../events.js';
 import { invalidOption, type Settings } from '../options.js';
 import type { Store } from '../store/store.js';
 import { RequestAdapter } from './adapter.js';
-import { expiryOf, extendClientMetadata } from './client-metadata.js';
-import { type CibaFeature, extendFeature, supportsUserCodes } from './feature.js';
+import {
+  type ClientRules,
+  expiryOf,
+  extendClientMetadata,
+  isSectorOfEndpoint,
+  moveLoopbackEndpoints,
+} from './client-metadata.js';
+import {
+  type CibaFeature,
+  type DeliveryMode,
+  deliveryModesOf,
+  extendFeature,
+  type OfferedFeature,
+  supportsUserCodes,
+} from './feature.js';
 import { extendFindAccount } from './find-account.js';
+import { type IssuingConfig, issuingConfigOf } from './issuing-config.js';
 import { MemoryAdapter } from './memory-adapter.js';
 import { REQUEST_MODEL } from './names.js';
 
@@ -32,6 +46,17 @@ export interface Configured {
   readonly userCodes: boolean;
   /** The adapter of the plugin's model, by which a provider made with the configuration is known. */
   readonly adapter: Adapter;
+  /** The delivery modes that the server offers. */
+  readonly modes: ReadonlySet<DeliveryMode>;
+  /** What tokens are issued by that no token request asks for. */
+  readonly issuing: IssuingConfig;
+}
+
+const features = new WeakMap<Adapter, OfferedFeature>();
+
+/** The feature of the provider that has this adapter. */
+export function featureOf(adapter: Adapter): OfferedFeature | undefined {
+  return features.get(adapter);
 }
 
 /** A new configuration with the plugin in it; the one given is not touched. */
@@ -44,26 +69,30 @@ export function configure(
   const theirs = config.features?.ciba;
   if (theirs?.enabled !== true) return { config: config as Configuration, configured: undefined };
   const { events, settings } = parts;
-  const adapter = new RequestAdapter(parts.store, events, settings);
   const userCodes = supportsUserCodes(theirs, settings);
+  const ciba = extendFeature(theirs, settings, events);
+  const modes = deliveryModesOf(theirs);
+  const findAccount = config.findAccount && extendFindAccount(config.findAccount, settings);
+  const issuing = issuingConfigOf(config as Configuration, findAccount);
+  const adapter = new RequestAdapter(parts.store, events, settings, issuing);
+  features.set(adapter, ciba);
   const extended: Configuration = {
     ...config,
     adapter: extendAdapter(config.adapter, adapter),
     ttl: { ...config.ttl, [REQUEST_MODEL]: lifetime(config.ttl?.[REQUEST_MODEL], settings) },
-    extraClientMetadata: extendClientMetadata(
-      config.extraClientMetadata,
+    extraClientMetadata: extendClientMetadata(config.extraClientMetadata, {
       settings,
       userCodes,
-      foreignClients(config),
-    ),
-    features: {
-      ...config.features,
-      ciba: { ...extendFeature(theirs, settings, events), enabled: true },
-    } as Features,
+      defaultMode: config.clientDefaults?.backchannel_token_delivery_mode,
+      authorOf: authorsOf(config),
+    }),
+    features: { ...config.features, ciba } as unknown as Features,
+    ...(config.clients && { clients: moveLoopbackEndpoints(config.clients, settings) }),
     ...(config.formats && { formats: extendFormats(config.formats) }),
-    ...(config.findAccount && { findAccount: extendFindAccount(config.findAccount, settings) }),
+    ...(findAccount && { findAccount }),
+    ...(modes.has('push') && { sectorIdentifierUriValidate: extendSectors(config) }),
   };
-  return { config: extended, configured: { userCodes, adapter } };
+  return { config: extended, configured: { userCodes, adapter, modes, issuing } };
 }
 
 type Lifetime = NonNullable<NonNullable<Configuration['ttl']>[typeof REQUEST_MODEL]>;
@@ -78,14 +107,24 @@ function lifetime(theirs: Lifetime | undefined, settings: Settings): Lifetime {
   };
 }
 
-/** Clients that bring their metadata in a document of their own, whose URL is their id. */
-function foreignClients(config: ConfigurationWithCiba): (clientId: string | undefined) => boolean {
+/** A client whose id is the URL of a document has written that document, whatever came of it since. */
+function authorsOf(config: ConfigurationWithCiba): ClientRules['authorOf'] {
   const documents = (config.features as Record<string, { enabled?: boolean } | undefined> | undefined)?.[
     'clientIdMetadataDocument'
   ];
   const known = new Set(config.clients?.map(({ client_id: id }) => id));
-  return (clientId) =>
-    documents?.enabled === true && clientId?.startsWith('https://') === true && !known.has(clientId);
+  return (ctx, clientId) => {
+    if (ctx !== undefined) return 'client';
+    if (clientId !== undefined && known.has(clientId)) return 'administrator';
+    return documents?.enabled === true && clientId?.startsWith('https://') ? 'client' : 'adapter';
+  };
+}
+
+/** oidc-provider would fetch a list of what belongs to the sector, where there is nothing but the endpoint. */
+function extendSectors({
+  sectorIdentifierUriValidate: theirs,
+}: ConfigurationWithCiba): NonNullable<Configuration['sectorIdentifierUriValidate']> {
+  return (client) => !isSectorOfEndpoint(client) && (theirs?.(client) ?? true);
 }
 
 type Formats = NonNullable<Configuration['formats']>;

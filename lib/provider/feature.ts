@@ -4,17 +4,62 @@ import { invalidOption, type Settings } from '../options.js';
 import { handleOf } from '../request/handle.js';
 import { checkBindingMessage } from './binding-message.js';
 
+/** How a client gets its tokens (CIBA Core 5). */
+export type DeliveryMode = 'poll' | 'ping' | 'push';
+
 /** `features.ciba` as a server gives it: none of the hooks has to be written, each that is written is used. */
-export interface CibaFeature extends CIBAConfigurationBase {
+export interface CibaFeature extends Omit<CIBAConfigurationBase, 'enabled' | 'deliveryModes'> {
   /** The flag that switches CIBA on. Default `false`. */
   readonly enabled?: boolean | undefined;
+  /** The delivery modes that clients may register for. Default `['poll']`. */
+  readonly deliveryModes?: readonly DeliveryMode[] | ReadonlySet<DeliveryMode> | undefined;
 }
 
 type Hook = Exclude<keyof CIBAConfigurationBase, 'enabled' | 'deliveryModes'>;
 type Hooks = { [Name in Hook]-?: NonNullable<CIBAConfigurationBase[Name]> };
 
-/** The delivery modes that work. */
-const MODES: ReadonlySet<string> = new Set(['poll']);
+const MODES: ReadonlySet<string> = new Set(['poll', 'ping', 'push'] satisfies DeliveryMode[]);
+
+/**
+ * `features.ciba` as oidc-provider keeps it. Its constructor refuses `push`, and clones every plain object: an instance of a class
+ * stays the same object, so its modes can be completed once the provider is there.
+ */
+export class OfferedFeature {
+  readonly enabled = true;
+  readonly deliveryModes: Set<DeliveryMode>;
+  readonly #modes: ReadonlySet<DeliveryMode>;
+
+  constructor(theirs: CibaFeature, modes: ReadonlySet<DeliveryMode>, hooks: Hooks) {
+    const accepted = [...modes].filter((mode) => mode !== 'push');
+    Object.assign(this, theirs, hooks, { enabled: true });
+    this.#modes = modes;
+    // oidc-provider wants at least one: nobody is served before the modes are completed.
+    this.deliveryModes = new Set(accepted.length > 0 ? accepted : ['poll']);
+  }
+
+  /** From here on discovery, registration and the backchannel endpoint know the modes that the server offers, and no other. */
+  completeModes(): void {
+    this.deliveryModes.clear();
+    for (const mode of this.#modes) this.deliveryModes.add(mode);
+  }
+}
+
+/**
+ * The delivery modes that the server offers.
+ * @throws {CibaError} `invalid_option`, naming one that does not exist
+ */
+export function deliveryModesOf({ deliveryModes = ['poll'] }: CibaFeature): ReadonlySet<DeliveryMode> {
+  const path = 'features.ciba.deliveryModes';
+  if (!Array.isArray(deliveryModes) && !(deliveryModes instanceof Set)) {
+    throw invalidOption(path, 'must be a list or a Set');
+  }
+  const modes = new Set<DeliveryMode>(deliveryModes);
+  if (modes.size === 0) throw invalidOption(path, 'must not be empty');
+  for (const mode of modes) {
+    if (!MODES.has(mode)) throw invalidOption(path, `has ${mode}, which does not exist`);
+  }
+  return modes;
+}
 
 /** Whether the server can check user codes, which discovery and registration have to say. */
 export function supportsUserCodes(theirs: CibaFeature, settings: Settings): boolean {
@@ -22,11 +67,7 @@ export function supportsUserCodes(theirs: CibaFeature, settings: Settings): bool
 }
 
 /** The provider's `features.ciba`: the server's own hooks where it has any, the options and safe defaults elsewhere. */
-export function extendFeature(theirs: CibaFeature, settings: Settings, events: Events): CibaFeature & Hooks {
-  for (const mode of theirs.deliveryModes ?? []) {
-    if (!MODES.has(mode))
-      throw invalidOption('features.ciba.deliveryModes', `has ${mode}, which is not supported`);
-  }
+export function extendFeature(theirs: CibaFeature, settings: Settings, events: Events): OfferedFeature {
   const hooks: Hooks = {
     processLoginHint: loginHintHook(theirs, settings),
     processLoginHintToken:
@@ -44,7 +85,7 @@ export function extendFeature(theirs: CibaFeature, settings: Settings, events: E
     verifyUserCode: userCodeHook(theirs, settings),
     triggerAuthenticationDevice: deviceHook(theirs, events),
   };
-  return { deliveryModes: ['poll'], ...theirs, ...hooks };
+  return new OfferedFeature(theirs, deliveryModesOf(theirs), hooks);
 }
 
 /** CIBA Core 7.1: the client authenticates. Registration refuses such a client; one from before the plugin is refused here. */

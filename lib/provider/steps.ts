@@ -1,4 +1,5 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import { plainDescription } from '../request/description.js';
 import type { Exchange, StepParts } from './exchange.js';
 import { BACKCHANNEL_ROUTE, CIBA_GRANT, TOKEN_ROUTE } from './names.js';
 import { settleRedemption } from './settle.js';
@@ -60,7 +61,7 @@ function keepToTheErrorEnvelope(ctx: KoaContextWithOIDC): void {
   const body = errorBody(ctx);
   if (!body) return;
   const { error, error_description: description } = body;
-  const plain = description?.replaceAll('"', "'").replaceAll(/[^\x20-\x5b\x5d-\x7e]/g, '?');
+  const plain = plainDescription(description);
   ctx.body = { error, ...(plain && { error_description: plain }) };
 }
 

@@ -10,6 +10,8 @@ export interface RequestPayload {
   readonly model: Readonly<Record<string, unknown>>;
   /** The client's name when it asked. */
   readonly clientName?: string | undefined;
+  /** How the client is told of the outcome, where it does not poll for it. */
+  readonly deliveryMode?: 'ping' | 'push' | undefined;
 }
 
 /** What the person decided, as the token endpoint needs it. */
@@ -55,8 +57,9 @@ const without = (
 export function storablePayload(
   model: Readonly<Record<string, unknown>>,
   clientName: string | undefined,
+  deliveryMode?: 'ping' | 'push',
 ): RequestPayload {
   const kept = without(model, HELD_ELSEWHERE);
   const params = without((model['params'] ?? {}) as Record<string, unknown>, NOT_STORED);
-  return { model: { ...kept, params }, clientName };
+  return { model: { ...kept, params }, clientName, deliveryMode };
 }

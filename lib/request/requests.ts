@@ -53,12 +53,19 @@ export interface RequestsParts {
   readonly events: Events;
   readonly grantFor: GrantFor;
   readonly requireAcr: boolean;
+  /** Called once the outcome is stored of a request whose client is told. */
+  readonly announce: (handle: string) => void;
 }
+
+/** How soon a request is looked at whose decision was announced and not followed by a delivery, in milliseconds. */
+const ANNOUNCED_FOR = 1_000;
 
 const OUTCOMES: Readonly<Record<Exclude<Status, 'pending'>, Outcome>> = {
   approved: 'approved',
   claimed: 'approved',
   redeemed: 'approved',
+  delivered: 'approved',
+  undeliverable: 'approved',
   denied: 'denied',
   cancelled: 'cancelled',
   expired: 'expired',
@@ -123,7 +130,7 @@ export class Requests {
       rar: rar.length > 0 ? [...rar] : undefined,
     };
     try {
-      await this.#decide(handle, approval.accountId, 'approved', decision);
+      await this.#decide(stored, approval.accountId, 'approved', decision);
     } catch (error) {
       // Unknown is not lost: a grant that the store may have taken is left to end by itself.
       if (!isUnavailable(error)) await grant.discard();
@@ -147,10 +154,9 @@ export class Requests {
     if (description !== undefined && (typeof description !== 'string' || description.length > 256)) {
       throw invalidDecision('description must be a string of at most 256 characters');
     }
-    const { clientId } = await this.#decide(handle, accountId, 'denied', {
-      error,
-      errorDescription: description,
-    });
+    const stored = await this.#open(handle, accountId);
+    const decision = { error, errorDescription: description };
+    const { clientId } = await this.#decide(stored, accountId, 'denied', decision);
     this.#parts.events.emit('request.denied', { handle, clientId, accountId, error });
   }
 
@@ -159,22 +165,24 @@ export class Requests {
    * @throws {CibaError} `not_found`, `expired`, `already_decided` with the outcome that stands, `store_unavailable`
    */
   async cancel(handle: string): Promise<void> {
-    const { clientId, accountId } = await this.#decide(handle, undefined, 'cancelled', {});
+    const stored = await this.#open(handle, undefined);
+    const { clientId, accountId } = await this.#decide(stored, undefined, 'cancelled', {});
     this.#parts.events.emit('request.cancelled', { handle, clientId, accountId });
   }
 
   /** What can be refused before anything is made for a decision; the store judges again, in one step with the write. */
-  async #open(handle: string, accountId: string): Promise<StoredRequest> {
+  async #open(handle: string, accountId: string | undefined): Promise<StoredRequest> {
     const stored = await this.#parts.store.read(handle);
     if (!stored) throw this.#refused(handle, { result: 'gone' });
-    if (stored.accountId !== accountId) throw this.#refused(handle, { result: 'forbidden' });
+    if (accountId !== undefined && stored.accountId !== accountId)
+      throw this.#refused(handle, { result: 'forbidden' });
     if (stored.status !== 'pending')
       throw this.#refused(handle, { result: 'conflict', status: stored.status });
     return stored;
   }
 
   async #decide(
-    handle: string,
+    { handle, told }: StoredRequest,
     accountId: string | undefined,
     verdict: Verdict,
     decision: Decision,
@@ -186,12 +194,15 @@ export class Requests {
       decision: JSON.stringify(decision),
       operation: randomUUID(),
     };
+    // Before the decision, so that a process which dies right after it leaves a trace that another one finds.
+    if (told) await this.#parts.store.outbox.schedule(handle, ANNOUNCED_FOR);
     // Once more where the store did not answer: as the same attempt, so that it hears what became of the first.
     const decided = await this.#parts.store.decide(attempt).catch((error: unknown) => {
       if (isUnavailable(error)) return this.#parts.store.decide(attempt);
       throw error;
     });
     if (decided.result !== 'decided') throw this.#refused(handle, decided);
+    if (told) this.#parts.announce(handle);
     return decided;
   }
 

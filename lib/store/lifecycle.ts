@@ -1,3 +1,4 @@
+import type { DeliveryState } from './outbox.js';
 import type { Status } from './store.js';
 
 /**
@@ -13,6 +14,7 @@ import type { Status } from './store.js';
  * | claimed   | redeemed                             | `settle`, fenced by the claim's token|
  * | claimed   | approved                             | `release`, or the end of the lease   |
  * | redeemed  | approved                             | `release`, where no answer has left  |
+ * | approved  | delivered, undeliverable             | `outbox.end`, for a push             |
  * | any       | gone                                 | the end of the retention             |
  */
 export interface RequestRecord {
@@ -26,6 +28,22 @@ export interface RequestRecord {
   lastPoll?: { operation: string; result: 'pending' | 'slow_down'; nextAt: number };
   decided?: { operation: string; decision: string };
   claim?: { token: string; until: number };
+  delivery?: DeliveryRecord;
+}
+
+/** How the client of a request is told, where it does not poll. */
+export interface DeliveryRecord {
+  state: DeliveryState;
+  attempts: number;
+  turn: number;
+  dueAt: number;
+  note?: string;
+  callback?: string;
+  body?: string;
+  /** The body's digest, which outlives it. */
+  kept?: string;
+  /** The turn that was postponed last. */
+  postponed?: number;
 }
 
 /** What each too early poll adds to the interval, in milliseconds (CIBA Core 11, RFC 8628 3.5). */

@@ -1,4 +1,5 @@
 import { pollPending, type RequestRecord, statusAt } from './lifecycle.js';
+import { MemoryOutbox } from './memory-outbox.js';
 import type {
   ClaimAttempt,
   ClaimResult,
@@ -18,10 +19,18 @@ const SWEEP_EVERY = 30_000;
 export class MemoryStore implements Store {
   readonly #requests = new Map<string, RequestRecord>();
   readonly #now: () => number;
+  readonly outbox: MemoryOutbox;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(timeOffset: () => number) {
     this.#now = () => Date.now() + timeOffset();
+    this.outbox = new MemoryOutbox(this.#now, (handle) => {
+      const record = this.#requests.get(handle);
+      const status = record ? statusAt(record, this.#now()) : 'gone';
+      return record && status !== 'gone'
+        ? { record, request: this.#stored(handle, record, status) }
+        : undefined;
+    });
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY);
     this.#sweeper.unref();
   }
@@ -31,6 +40,8 @@ export class MemoryStore implements Store {
     const limit = request.pendingLimit ?? Number.POSITIVE_INFINITY;
     if (this.#pendingOf(request.accountId).length >= limit) return 'full';
     const expiresAt = this.#now() + request.lifetime;
+    const { callback } = request;
+    if (callback && request.tellExpiry) await this.outbox.schedule(request.handle, request.lifetime);
     this.#requests.set(request.handle, {
       clientId: request.clientId,
       accountId: request.accountId,
@@ -39,6 +50,9 @@ export class MemoryStore implements Store {
       keepUntil: expiresAt + request.retention,
       status: 'pending',
       interval: request.interval,
+      ...(callback && {
+        delivery: { state: 'waiting', attempts: 0, turn: 1, dueAt: 0, callback },
+      }),
     });
     return 'created';
   }
@@ -157,6 +171,7 @@ export class MemoryStore implements Store {
       remaining: Math.max(0, record.expiresAt - this.#now()),
       payload: record.payload,
       decision: record.decided?.decision,
+      told: record.delivery !== undefined,
     };
   }
 

@@ -7,7 +7,7 @@ export interface Script {
 }
 
 /** The name of a script. */
-export type ScriptName = 'claim' | 'create' | 'decide' | 'poll' | 'read' | 'release' | 'reserve' | 'settle';
+export type ScriptName = 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'keep' | 'poll' | 'postpone' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'told';
 
 /** One script per state change, by name. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
@@ -21,7 +21,8 @@ export const scripts: Readonly<Record<ScriptName, Script>> = {
   ARGV[3] the claim's token
   ARGV[4] lease in ms
   Output  {'won'} {'claimed', ms left of another's lease}
-          {'gone'} {'foreign'} {'pending'} {'redeemed'} {'denied'} {'cancelled'} {'expired'}
+          {'gone'} {'foreign'} {'pending'} {'redeemed'} {'delivered'} {'undeliverable'} {'denied'} {'cancelled'}
+          {'expired'}
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -50,10 +51,11 @@ return {'won'}
 `,
   },
   create: {
-    numberOfKeys: 1,
+    numberOfKeys: 2,
     lua: `--[[
-  Stores a pending request.
+  Stores a pending request, and what its client is to be told with where it is told.
   KEYS[1] the request
+  KEYS[2] its callback
   ARGV[1] clock offset in ms
   ARGV[2] client
   ARGV[3] account
@@ -61,6 +63,8 @@ return {'won'}
   ARGV[5] retention in ms
   ARGV[6] interval in ms
   ARGV[7] payload
+  ARGV[8] callback, '' where the client polls
+  ARGV[9] how much longer than the request the callback lives, in ms
   Output  'ok', or 'over' where it was stored before and is not pending any more
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -82,6 +86,11 @@ local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
   'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6], 'payload', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
+if ARGV[8] ~= '' then
+  redis.call('HSET', KEYS[1], 'delivery', 'waiting', 'attempts', 0, 'turn', 1)
+  redis.call('HSET', KEYS[2], 'callback', ARGV[8])
+  redis.call('PEXPIRE', KEYS[2], tonumber(ARGV[4]) + tonumber(ARGV[9]))
+end
 return 'ok'
 `,
   },
@@ -121,6 +130,115 @@ end
 return {'decided', r[5], r[6]}
 `,
   },
+  delivery: {
+    numberOfKeys: 2,
+    lua: `--[[
+  Reads where the telling of a client stands.
+  KEYS[1] the request
+  KEYS[2] its callback
+  ARGV[1] clock offset in ms
+  Output  {'gone'}, or {status, remaining ms, expires ms, client, account, payload, decision,
+          delivery, attempts, turn, due ms, note, callback, body}
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
+  'delivery', 'attempts', 'turn', 'due', 'note')
+local status = status_at(now, r[1], r[2], r[3], r[4])
+if status == 'gone' or not r[9] then return {'gone'} end
+local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
+return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8],
+  r[9], tonumber(r[10]), tonumber(r[11]), tonumber(r[12] or 0), r[13], c[1], c[2]}
+`,
+  },
+  due: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Takes the handles whose time has come, so that nobody else takes them for a while.
+  KEYS[1] the index of deliveries
+  ARGV[1] clock offset in ms
+  ARGV[2] how many at most
+  ARGV[3] for how many ms they are taken
+  Output  the handles
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+local now = clock(ARGV[1])
+local handles = redis.call('ZRANGEBYSCORE', KEYS[1], '-inf', now, 'LIMIT', 0, ARGV[2])
+for _, handle in ipairs(handles) do redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), handle) end
+return handles
+`,
+  },
+  failed: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Lists the handles that were given up, and drops those whose time is over.
+  KEYS[1] the index of those given up, a sorted set of handles by the end of their time
+  ARGV[1] clock offset in ms
+  Output  the handles
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', clock(ARGV[1]))
+return redis.call('ZRANGE', KEYS[1], 0, -1)
+`,
+  },
+  keep: {
+    numberOfKeys: 2,
+    lua: `--[[
+  Keeps the body of a push: the first one stands.
+  KEYS[1] the request
+  KEYS[2] its callback
+  ARGV[1] clock offset in ms
+  ARGV[2] body
+  Output  the body that stands, or false where nobody is to be told any more
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'delivery', 'kept')
+if status_at(now, r[1], r[2], r[3], r[4]) == 'gone' then return false end
+local mark = redis.sha1hex(ARGV[2])
+-- A repeat of the one that was delivered must not be told that it is of no use: its tokens are with the client.
+if r[5] == 'delivered' and r[6] == mark then return ARGV[2] end
+if r[5] ~= 'waiting' then return false end
+local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
+if c[2] then return c[2] end
+if not c[1] then return false end
+redis.call('HSET', KEYS[1], 'kept', mark)
+redis.call('HSET', KEYS[2], 'body', ARGV[2])
+-- Until the tokens in it are delivered or revoked, which may be after the request's end.
+redis.call('PEXPIRE', KEYS[2], tonumber(r[3]) - now)
+return ARGV[2]
+`,
+  },
   poll: {
     numberOfKeys: 1,
     lua: `--[[
@@ -131,7 +249,7 @@ return {'decided', r[5], r[6]}
   ARGV[3] operation id
   ARGV[4] what a too early poll adds to the interval, in ms
   ARGV[5] how much too early a poll may come, in ms
-  Output  {'gone'} {'foreign'} {'redeemed'} {'cancelled'} {'expired'}
+  Output  {'gone'} {'foreign'} {'redeemed'} {'delivered'} {'undeliverable'} {'cancelled'} {'expired'}
           {'pending' or 'slow_down' or 'claimed', ms to wait}
           {'approved', ms of life left, account, payload, decision} {'denied', decision}
 ]]
@@ -171,13 +289,17 @@ if status == 'claimed' then return {status, tonumber(r[4]) - now} end
 return {status}
 `,
   },
-  read: {
+  postpone: {
     numberOfKeys: 1,
     lua: `--[[
-  Reads a request.
+  Ends a turn of telling a client, and says when the next one is.
   KEYS[1] the request
   ARGV[1] clock offset in ms
-  Output  {'gone'}, or {status, remaining ms, expires ms, client, account, payload, decision}
+  ARGV[2] the turn that ends
+  ARGV[3] ms until the next
+  ARGV[4] how many attempts this turn was: 1, or 0 where nothing was sent
+  ARGV[5] note
+  Output  ms until the next turn, or false where that turn is not the present one
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -192,10 +314,42 @@ local function status_at(now, status, expires, keep, lease)
   return status
 end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'delivery', 'turn', 'attempts', 'due',
+  'postponed')
+if status_at(now, r[1], r[2], r[3], r[4]) == 'gone' or r[5] ~= 'waiting' then return false end
+if r[9] == ARGV[2] then return math.max(0, tonumber(r[8]) - now) end
+if r[6] ~= ARGV[2] then return false end
+redis.call('HSET', KEYS[1], 'turn', r[6] + 1, 'attempts', r[7] + ARGV[4], 'due', now + tonumber(ARGV[3]),
+  'note', ARGV[5], 'postponed', ARGV[2])
+return tonumber(ARGV[3])
+`,
+  },
+  read: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Reads a request.
+  KEYS[1] the request
+  ARGV[1] clock offset in ms
+  Output  {'gone'}, or {status, remaining ms, expires ms, client, account, payload, decision, delivery}
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
+  'delivery')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8]}
+return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8], r[9]}
 `,
   },
   release: {
@@ -228,6 +382,39 @@ redis.call('HDEL', KEYS[1], 'claim', 'lease')
 return 1
 `,
   },
+  reopen: {
+    numberOfKeys: 2,
+    lua: `--[[
+  Lets a client be told again after it was given up, while the request lives.
+  KEYS[1] the request
+  KEYS[2] its callback
+  ARGV[1] clock offset in ms
+  Output  the turn to come, or false where there is nothing to tell
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'delivery', 'turn')
+local status = status_at(now, r[1], r[2], r[3], r[4])
+if status == 'gone' or status == 'pending' or now >= tonumber(r[2]) then return false end
+-- Its tokens are destroyed or about to be, though its callback may still be there.
+if status == 'undeliverable' or redis.call('EXISTS', KEYS[2]) == 0 then return false end
+if r[5] == 'waiting' then return tonumber(r[6]) end
+if r[5] ~= 'failed' then return false end
+redis.call('HSET', KEYS[1], 'delivery', 'waiting', 'turn', r[6] + 1, 'due', now)
+return r[6] + 1
+`,
+  },
   reserve: {
     numberOfKeys: 1,
     lua: `--[[
@@ -252,6 +439,33 @@ if redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 'ok' end
 if places >= 0 and redis.call('ZCARD', KEYS[1]) >= places then return 'full' end
 redis.call('ZADD', KEYS[1], now + lifetime, ARGV[2])
 if redis.call('PTTL', KEYS[1]) < lifetime then redis.call('PEXPIRE', KEYS[1], lifetime) end
+return 'ok'
+`,
+  },
+  schedule: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Notes that a request has to be looked at.
+  KEYS[1] an index of deliveries, a sorted set of handles by time
+  ARGV[1] clock offset in ms
+  ARGV[2] handle
+  ARGV[3] in how many ms from now
+  ARGV[4] how long the index lives at least, in ms
+  ARGV[5] 'first' to leave a handle that is there at its time, 'drop' to drop those whose time is over, which in this
+          index nobody looks at any more, or ''
+  Output  'ok'
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+local now = clock(ARGV[1])
+if ARGV[5] == 'drop' then redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now) end
+if ARGV[5] ~= 'first' or not redis.call('ZSCORE', KEYS[1], ARGV[2]) then
+  redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[2])
+end
+redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 'ok'
 `,
   },
@@ -286,6 +500,40 @@ if status ~= 'claimed' then return 0 end
 if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'redeemed')
 return 1
+`,
+  },
+  told: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Ends the telling of a client.
+  KEYS[1] the request
+  ARGV[1] clock offset in ms
+  ARGV[2] 'delivered' or 'failed'
+  ARGV[3] what an approved request becomes by it, '' where its tokens are fetched
+  ARGV[4] how many attempts the last turn was, 1 or 0
+  ARGV[5] note
+  Output  how the telling ended, or false where nobody was to be told
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'delivery', 'attempts')
+if status_at(clock(ARGV[1]), r[1], r[2], r[3], r[4]) == 'gone' then return false end
+if r[5] ~= 'waiting' then return r[5] end
+redis.call('HSET', KEYS[1], 'delivery', ARGV[2], 'attempts', r[6] + ARGV[4], 'note', ARGV[5])
+redis.call('HDEL', KEYS[1], 'due')
+-- As it is written: what was delivered in the last moment of an approval stays delivered.
+if ARGV[3] ~= '' and r[1] == 'approved' then redis.call('HSET', KEYS[1], 'status', ARGV[3]) end
+return ARGV[2]
 `,
   },
 };

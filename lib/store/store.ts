@@ -1,5 +1,19 @@
-/** Where a request stands. `expired` is never written: it is what `pending` and `approved` become when their time is up. */
-export type Status = 'pending' | 'approved' | 'claimed' | 'redeemed' | 'denied' | 'cancelled' | 'expired';
+import type { Outbox } from './outbox.js';
+
+/**
+ * Where a request stands. `expired` is never written: it is what `pending` and `approved` become when their time is up.
+ * `delivered` and `undeliverable` are what an approved request of a push client becomes.
+ */
+export type Status =
+  | 'pending'
+  | 'approved'
+  | 'claimed'
+  | 'redeemed'
+  | 'delivered'
+  | 'undeliverable'
+  | 'denied'
+  | 'cancelled'
+  | 'expired';
 
 /** What a person, or the server for them, decided. Stored as it is, never interpreted by a store. */
 export type Verdict = 'approved' | 'denied' | 'cancelled';
@@ -19,6 +33,10 @@ export interface NewRequest {
   readonly payload: string;
   /** How many pending requests the account may have, this one included; left out: any number. */
   readonly pendingLimit: number | undefined;
+  /** Where the client is told of the outcome: what it is told with, opaque to the store and secret. */
+  readonly callback?: string | undefined;
+  /** Whether it is also told when nobody decides. */
+  readonly tellExpiry?: boolean | undefined;
 }
 
 /** A stored request, as of the store's clock. */
@@ -33,6 +51,8 @@ export interface StoredRequest {
   readonly remaining: number;
   readonly payload: string;
   readonly decision: string | undefined;
+  /** Whether the client is told of the outcome. */
+  readonly told: boolean;
 }
 
 /** A decision to be stored. */
@@ -72,7 +92,10 @@ export type PollResult =
       readonly decision: string;
     }
   | { readonly result: 'denied'; readonly decision: string }
-  | { readonly result: 'redeemed' | 'cancelled' | 'expired' | 'foreign' | 'gone' };
+  | { readonly result: Ended | 'cancelled' | 'expired' | 'foreign' | 'gone' };
+
+/** An approval that has been used. */
+type Ended = 'redeemed' | 'delivered' | 'undeliverable';
 
 /** A claim on an approved request, held while the provider issues. */
 export interface ClaimAttempt {
@@ -88,7 +111,7 @@ export interface ClaimAttempt {
 export type ClaimResult =
   | { readonly result: 'won' }
   | { readonly result: 'claimed'; readonly wait: number }
-  | { readonly result: 'pending' | 'redeemed' | 'denied' | 'cancelled' | 'expired' | 'foreign' | 'gone' };
+  | { readonly result: 'pending' | Ended | 'denied' | 'cancelled' | 'expired' | 'foreign' | 'gone' };
 
 /**
  * Where pending requests live. Two implementations keep the same promises: {@link MemoryStore} and {@link RedisStore};
@@ -99,6 +122,8 @@ export type ClaimResult =
  * did not come in time rejects with a `store_unavailable` {@link CibaError}; whether it took effect is then unknown.
  */
 export interface Store {
+  /** Which clients have to be told of what was decided. */
+  readonly outbox: Outbox;
   /** Stores a request as pending; `full` where the account has too many, and then nothing is stored. */
   create(request: NewRequest): Promise<'created' | 'full'>;
   /** The request, or nothing once its retention is over. */

@@ -31,6 +31,14 @@ export async function closePages(): Promise<void> {
   contexts.clear();
 }
 
+/** A payment to ask for, and how. */
+interface Order {
+  readonly who?: string;
+  readonly amount?: string;
+  readonly mode?: 'Poll' | 'Ping' | 'Push';
+  readonly refresh?: boolean;
+}
+
 /** The till's page, as wide as beside a phone. */
 export class TillPage {
   readonly page: Page;
@@ -44,8 +52,15 @@ export class TillPage {
   }
 
   /** Asks for a payment, and gives the message that both screens show. */
-  async ask({ who = 'Alice Archer', amount = '12.50' }: { who?: string; amount?: string }): Promise<string> {
+  async ask({
+    who = 'Alice Archer',
+    amount = '12.50',
+    mode = 'Poll',
+    refresh = false,
+  }: Order): Promise<string> {
     await this.page.getByLabel(who).check();
+    await this.page.getByLabel(mode, { exact: true }).check();
+    await this.page.getByLabel('Refresh token').setChecked(refresh);
     await this.page.getByLabel('Amount in EUR').fill(amount);
     await this.page.getByRole('button', { name: 'Ask for the payment' }).click();
     const message = this.page.getByRole('heading', { level: 1, name: /^Pay / });
@@ -61,6 +76,18 @@ export class TillPage {
   /** Waits for a line in the log of polls. */
   async logged(line: RegExp): Promise<void> {
     await this.page.locator('#log li').filter({ hasText: line }).first().waitFor();
+  }
+
+  /** How many lines the log of polls has. */
+  polls(): Promise<number> {
+    return this.page.locator('#log li').count();
+  }
+
+  /** Waits for the server's call that the page shows, and gives its text and its body. */
+  async call(): Promise<{ text: string; body: Record<string, unknown> }> {
+    const call = this.page.locator('#call');
+    const body = await textOf(call.locator('#call-body'));
+    return { text: await textOf(call), body: JSON.parse(body) as Record<string, unknown> };
   }
 
   /** A part of the ID Token that the page shows. */

@@ -59,20 +59,6 @@ describe('configure() and the configuration that it is given', () => {
     );
   });
 
-  it.each(['ping', 'push'] as const)('may not offer %s, which does not work yet [DISC-2]', (mode) => {
-    const config = enabled();
-    const given = {
-      ...config,
-      features: { ...config.features, ciba: { enabled: true, deliveryModes: ['poll', mode] } },
-    } as ConfigurationWithCiba;
-    expect(() => createCiba().configure(given)).toThrow(
-      expect.objectContaining({
-        code: 'invalid_option',
-        message: `features.ciba.deliveryModes has ${mode}, which is not supported`,
-      }),
-    );
-  });
-
   it.each([
     ['resolveLoginHint', 'processLoginHint', (): string => 'alice'],
     ['verifyUserCode', 'verifyUserCode', (): boolean => true],

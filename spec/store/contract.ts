@@ -4,6 +4,7 @@ import { givenStoreIn } from './contract/given.js';
 import { polling } from './contract/polling.js';
 import { redeeming } from './contract/redeeming.js';
 import { remembering } from './contract/remembering.js';
+import { telling } from './contract/telling.js';
 import type { Home } from './homes.js';
 
 /** What every store promises, wherever it lives: the words of `lib/store/store.ts` and the table of `lifecycle.ts`. */
@@ -15,5 +16,6 @@ export function storeContract(home: Home): void {
     describe('deciding', () => deciding(given));
     describe('redeeming', () => redeeming(given));
     describe('remembering', () => remembering(given));
+    describe('telling', () => telling(given));
   });
 }

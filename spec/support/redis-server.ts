@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtemp } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -25,7 +25,7 @@ export interface TestRedis {
   resume(): void;
   /** Kills the server without a word to anybody. */
   kill(): Promise<void>;
-  /** Starts an empty server on the same port, after `kill`. */
+  /** Starts the server again on the same port, after `kill`: empty, or where it is `durable`, with what it had. */
   restart(): Promise<void>;
   stop(): Promise<void>;
 }
@@ -38,7 +38,20 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-export async function startRedis({ args = [] }: { args?: readonly string[] } = {}): Promise<TestRedis> {
+/** How a server is started; one that is `durable` writes every command to its append-only file before it answers. */
+export interface RedisServerOptions {
+  readonly args?: readonly string[];
+  readonly durable?: boolean;
+}
+
+export async function startRedis({
+  args: given = [],
+  durable = false,
+}: RedisServerOptions = {}): Promise<TestRedis> {
+  const lasting = durable ? await mkdtemp(join(tmpdir(), 'ciba-redis-')) : undefined;
+  const args = lasting
+    ? [...given, '--dir', lasting, '--appendonly', 'yes', '--appendfsync', 'always']
+    : given;
   const { port, server: first } = await launchSomewhere(args);
   let server = first;
   const clients: Redis[] = [];
@@ -69,6 +82,7 @@ export async function startRedis({ args = [] }: { args?: readonly string[] } = {
     async stop() {
       for (const client of clients) client.disconnect();
       await server.end();
+      if (lasting) await rm(lasting, { recursive: true });
     },
   };
 }

@@ -86,6 +86,10 @@ const EVENT_NAMES: Readonly<Record<CibaEventName, true>> = {
   'redemption.released': true,
   'redemption.lost': true,
   'notification.failed': true,
+  'delivery.delivered': true,
+  'delivery.delayed': true,
+  'delivery.failed': true,
+  'delivery.error': true,
   'store.unavailable': true,
 };
 

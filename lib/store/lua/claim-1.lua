@@ -6,7 +6,8 @@
   ARGV[3] the claim's token
   ARGV[4] lease in ms
   Output  {'won'} {'claimed', ms left of another's lease}
-          {'gone'} {'foreign'} {'pending'} {'redeemed'} {'denied'} {'cancelled'} {'expired'}
+          {'gone'} {'foreign'} {'pending'} {'redeemed'} {'delivered'} {'undeliverable'} {'denied'} {'cancelled'}
+          {'expired'}
 ]]
 --- @include "clock"
 --- @include "status"

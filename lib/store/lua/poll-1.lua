@@ -6,7 +6,7 @@
   ARGV[3] operation id
   ARGV[4] what a too early poll adds to the interval, in ms
   ARGV[5] how much too early a poll may come, in ms
-  Output  {'gone'} {'foreign'} {'redeemed'} {'cancelled'} {'expired'}
+  Output  {'gone'} {'foreign'} {'redeemed'} {'delivered'} {'undeliverable'} {'cancelled'} {'expired'}
           {'pending' or 'slow_down' or 'claimed', ms to wait}
           {'approved', ms of life left, account, payload, decision} {'denied', decision}
 ]]

@@ -1,5 +1,5 @@
 import type { Verdict } from '../../../lib/store/store.js';
-import { allStatuses, ask, CLIENT, decide, type Given, poll, type RoadEnd, roads } from './given.js';
+import { allStatuses, ask, CLIENT, decide, type Given, needs, poll, type RoadEnd, roads } from './given.js';
 
 const verdicts: readonly Verdict[] = ['approved', 'denied', 'cancelled'];
 
@@ -18,7 +18,7 @@ export function deciding(given: () => Given): void {
   );
   test.each(conflicts)('UX-4: a request that is %s cannot be %s any more', async (status, verdict) => {
     const { store, other } = given();
-    const request = await ask(store);
+    const request = await ask(store, needs(status));
     await roads[status](given(), request);
     const before = await store.read(request.handle);
     expect(await decide(other, request, verdict)).toEqual({ result: 'conflict', status });
@@ -77,7 +77,7 @@ export function deciding(given: () => Given): void {
 
   test.each(allStatuses)('UX-3: nobody else can decide a request that is %s', async (status: RoadEnd) => {
     const { store } = given();
-    const request = await ask(store);
+    const request = await ask(store, needs(status));
     await roads[status](given(), request);
     for (const accountId of ['mallory', '', ` ${request.accountId}`]) {
       const attempt = { handle: request.handle, accountId, verdict: 'approved', decision: '{}' } as const;

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Ending } from '../../../lib/store/outbox.js';
 import type {
   ClaimResult,
   DecisionResult,
@@ -15,6 +16,7 @@ export const LIFETIME = 120_000;
 export const RETENTION = 600_000;
 export const INTERVAL = 5_000;
 export const LEASE = 5_000;
+export const CALLBACK = '{"token":"callback-secret"}';
 
 /** What every test of the contract starts from: two nodes of a server group and a clock that they share. */
 export interface Given {
@@ -81,10 +83,23 @@ export function claim(store: Store, handle: string, token: string = randomUUID()
   return store.claim({ handle, clientId: CLIENT, token, lease: LEASE });
 }
 
+/** The end of a telling whose last turn sent something. */
+export function ending(state: Ending['state'], differences: Partial<Ending> = {}): Ending {
+  return { state, becomes: undefined, sent: true, note: `"${state}"`, ...differences };
+}
+
 /** Every status a request can have, and how a fresh one comes there. */
 export const roads: Readonly<
   Record<
-    'pending' | 'approved' | 'claimed' | 'redeemed' | 'denied' | 'cancelled' | 'expired',
+    | 'pending'
+    | 'approved'
+    | 'claimed'
+    | 'redeemed'
+    | 'delivered'
+    | 'undeliverable'
+    | 'denied'
+    | 'cancelled'
+    | 'expired',
     (given: Given, request: NewRequest) => Promise<void>
   >
 > = {
@@ -101,6 +116,14 @@ export const roads: Readonly<
     await claim(store, request.handle, 'redeemer');
     await store.settle(request.handle, 'redeemer');
   },
+  delivered: async ({ store }, request) => {
+    await decide(store, request, 'approved');
+    await store.outbox.end(request.handle, ending('delivered', { becomes: 'delivered' }));
+  },
+  undeliverable: async ({ store }, request) => {
+    await decide(store, request, 'approved');
+    await store.outbox.end(request.handle, ending('failed', { becomes: 'undeliverable' }));
+  },
   denied: async ({ store }, request) => {
     await decide(store, request, 'denied');
   },
@@ -111,6 +134,11 @@ export const roads: Readonly<
     clock.advance(request.lifetime);
   },
 };
+
+/** What a request needs to come there: only where its client is told can it be delivered. */
+export function needs(status: RoadEnd): Partial<NewRequest> {
+  return status === 'delivered' || status === 'undeliverable' ? { callback: CALLBACK } : {};
+}
 
 export type RoadEnd = keyof typeof roads;
 

@@ -8,6 +8,7 @@ import {
   INTERVAL,
   LEASE,
   LIFETIME,
+  needs,
   poll,
   type RoadEnd,
   roads,
@@ -124,7 +125,7 @@ export function polling(given: () => Given): void {
     'TOK-4: a client that a request that is %s is not for is told the same',
     async (status) => {
       const { store } = given();
-      const request = await ask(store);
+      const request = await ask(store, needs(status));
       await roads[status](given(), request);
       const { handle } = request;
       expect(await store.poll({ handle, clientId: 'thief', operation: 'o' })).toEqual({ result: 'foreign' });
@@ -142,6 +143,8 @@ export function polling(given: () => Given): void {
     ['approved', { result: 'approved', decision: '{"approved":1}', payload: 'p' }],
     ['claimed', { result: 'claimed' }],
     ['redeemed', { result: 'redeemed' }],
+    ['delivered', { result: 'delivered' }],
+    ['undeliverable', { result: 'undeliverable' }],
     ['denied', { result: 'denied', decision: '{"denied":1}' }],
     ['cancelled', { result: 'cancelled' }],
     ['expired', { result: 'expired' }],
@@ -150,7 +153,7 @@ export function polling(given: () => Given): void {
     'POLL-5: a request that is %s is told so at once, however fast the polls',
     async (status, answer) => {
       const { store } = given();
-      const request = await ask(store, { payload: 'p' });
+      const request = await ask(store, { ...needs(status), payload: 'p' });
       await poll(store, request.handle);
       await poll(store, request.handle);
       await roads[status](given(), request);

@@ -1,4 +1,15 @@
-import { allStatuses, ask, claim, decide, type Given, LEASE, poll, type RoadEnd, roads } from './given.js';
+import {
+  allStatuses,
+  ask,
+  claim,
+  decide,
+  type Given,
+  LEASE,
+  needs,
+  poll,
+  type RoadEnd,
+  roads,
+} from './given.js';
 
 /** Redeeming: claim, then settle or release. */
 export function redeeming(given: () => Given): void {
@@ -39,7 +50,7 @@ export function redeeming(given: () => Given): void {
     'a request that is %s cannot be claimed, and the claim is told why',
     async (status: RoadEnd) => {
       const { store } = given();
-      const request = await ask(store);
+      const request = await ask(store, needs(status));
       await roads[status](given(), request);
       expect(await claim(store, request.handle)).toEqual({ result: status });
       expect(await statusOf(request.handle)).toBe(status);
@@ -48,7 +59,7 @@ export function redeeming(given: () => Given): void {
 
   test.each(allStatuses)('TOK-4: no other client can claim a request that is %s', async (status: RoadEnd) => {
     const { store } = given();
-    const request = await ask(store);
+    const request = await ask(store, needs(status));
     const { handle } = request;
     await roads[status](given(), request);
     const stolen = await store.claim({ handle, clientId: 'thief', token: 't', lease: LEASE });
@@ -134,7 +145,7 @@ export function redeeming(given: () => Given): void {
     'a request that is %s cannot be settled without its claim',
     async (status: RoadEnd) => {
       const { store } = given();
-      const request = await ask(store);
+      const request = await ask(store, needs(status));
       await roads[status](given(), request);
       expect(await store.settle(request.handle, 'nobody')).toBe(false);
       expect(await store.settle(request.handle, '')).toBe(false);
@@ -167,7 +178,7 @@ export function redeeming(given: () => Given): void {
     'a request that is %s stays so when a stranger gives it back',
     async (status: RoadEnd) => {
       const { store } = given();
-      const request = await ask(store);
+      const request = await ask(store, needs(status));
       await roads[status](given(), request);
       await store.release(request.handle, 'stranger');
       expect(await statusOf(request.handle)).toBe(status);

@@ -1,4 +1,15 @@
-import { allStatuses, ask, CLIENT, claim, decide, type Given, poll, type RoadEnd, roads } from './given.js';
+import {
+  allStatuses,
+  ask,
+  CLIENT,
+  claim,
+  decide,
+  type Given,
+  needs,
+  poll,
+  type RoadEnd,
+  roads,
+} from './given.js';
 
 /** What is remembered after the end, and for how long. */
 export function remembering(given: () => Given): void {
@@ -8,6 +19,8 @@ export function remembering(given: () => Given): void {
     approved: 'expired',
     claimed: 'expired',
     redeemed: 'redeemed',
+    delivered: 'delivered',
+    undeliverable: 'undeliverable',
     denied: 'denied',
     cancelled: 'cancelled',
     expired: 'expired',
@@ -17,7 +30,7 @@ export function remembering(given: () => Given): void {
     'TERR-3: a request that was %s is remembered to the last moment of its retention, then it is gone',
     async (status) => {
       const { store, other, clock, tick } = given();
-      const request = await ask(store);
+      const request = await ask(store, needs(status));
       const { handle, accountId, lifetime, retention } = request;
       const expiresAt = (await store.read(handle))?.expiresAt ?? 0;
       await roads[status](given(), request);

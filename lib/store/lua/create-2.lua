@@ -1,6 +1,7 @@
 --[[
-  Stores a pending request.
+  Stores a pending request, and what its client is to be told with where it is told.
   KEYS[1] the request
+  KEYS[2] its callback
   ARGV[1] clock offset in ms
   ARGV[2] client
   ARGV[3] account
@@ -8,6 +9,8 @@
   ARGV[5] retention in ms
   ARGV[6] interval in ms
   ARGV[7] payload
+  ARGV[8] callback, '' where the client polls
+  ARGV[9] how much longer than the request the callback lives, in ms
   Output  'ok', or 'over' where it was stored before and is not pending any more
 ]]
 --- @include "clock"
@@ -19,4 +22,9 @@ local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
   'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6], 'payload', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
+if ARGV[8] ~= '' then
+  redis.call('HSET', KEYS[1], 'delivery', 'waiting', 'attempts', 0, 'turn', 1)
+  redis.call('HSET', KEYS[2], 'callback', ARGV[8])
+  redis.call('PEXPIRE', KEYS[2], tonumber(ARGV[4]) + tonumber(ARGV[9]))
+end
 return 'ok'

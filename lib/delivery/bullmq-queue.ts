@@ -1,0 +1,101 @@
+import { createRequire } from 'node:module';
+import type { Queue, Worker } from 'bullmq';
+import type { Cluster, Redis } from 'ioredis';
+import { invalidOption } from '../options.js';
+import type { RedisClient } from '../store/redis-connection.js';
+import { CONCURRENCY, type DeliveryQueue, type Work } from './queue.js';
+
+/** The name of the queue in BullMQ, for dashboards. */
+export const QUEUE_NAME = 'deliveries';
+
+/** BullMQ's prefix of the queue's keys: a hash tag, so that a cluster has them in one slot. */
+export const queuePrefix = (prefix: string): string => `{${prefix}}`;
+
+/**
+ * BullMQ's own defaults leave the job of a process that died alone for a minute, and give a job up at its second such death: a
+ * request lives five minutes. The lock is renewed while a job runs, so it need not be as long as a send.
+ */
+const WORKER = {
+  concurrency: CONCURRENCY,
+  lockDuration: 6_000,
+  stalledInterval: 2_000,
+  maxStalledCount: 1_000_000,
+  drainDelay: 5,
+} as const;
+
+/** A job fails only where the store does not answer. Those that are done are kept for a while, for dashboards to show. */
+const JOB = {
+  attempts: 1_000_000,
+  backoff: { type: 'fixed', delay: 1_000 },
+  removeOnComplete: { count: 1_000, age: 3_600 },
+  removeOnFail: { count: 1_000, age: 3_600 },
+} as const;
+
+type Bullmq = typeof import('bullmq');
+
+/** A {@link DeliveryQueue} on BullMQ, shared by every process on the same Redis. */
+export class BullmqQueue implements DeliveryQueue {
+  readonly #bullmq: Bullmq;
+  readonly #prefix: string;
+  readonly #unavailable: (cause: unknown) => void;
+  readonly #connection: RedisClient;
+  readonly #queue: Queue;
+  #worker: Worker | undefined;
+
+  constructor(client: RedisClient, prefix: string, unavailable: (cause: unknown) => void) {
+    this.#bullmq = loadBullmq();
+    this.#prefix = queuePrefix(prefix);
+    this.#unavailable = unavailable;
+    this.#connection = openConnection(client);
+    this.#queue = new this.#bullmq.Queue(QUEUE_NAME, this.#place());
+    this.#queue.on('error', unavailable);
+  }
+
+  async add(handle: string, turn: number): Promise<void> {
+    // Its name and its data are all that a dashboard shows: a handle, which is no secret.
+    await this.#queue.add('delivery', { handle, turn }, { ...JOB, jobId: `${handle}.${turn}` });
+  }
+
+  async work(work: Work): Promise<void> {
+    const options = { ...this.#place(), ...WORKER };
+    this.#worker = new this.#bullmq.Worker(QUEUE_NAME, ({ data }) => work(data.handle, data.turn), options);
+    this.#worker.on('error', this.#unavailable);
+  }
+
+  async close(): Promise<void> {
+    await this.#worker?.close();
+    await this.#queue.close().catch(() => {});
+    this.#connection.disconnect();
+  }
+
+  #place(): { connection: Redis; prefix: string } {
+    return { connection: this.#connection as Redis, prefix: this.#prefix };
+  }
+}
+
+/**
+ * BullMQ, which only this needs.
+ * @throws {CibaError} `invalid_option` where it is not installed
+ */
+export function loadBullmq(): Bullmq {
+  try {
+    return createRequire(import.meta.url)('bullmq');
+  } catch (cause) {
+    if ((cause as { code?: unknown }).code !== 'MODULE_NOT_FOUND') throw cause;
+    throw invalidOption(
+      'features.ciba.deliveryModes',
+      'has ping or push, which need the package bullmq where requests live in Redis: install it',
+    );
+  }
+}
+
+/** BullMQ waits for its jobs on a connection, which must not give up, and names its keys itself. */
+function openConnection(client: RedisClient): RedisClient {
+  const patient = { maxRetriesPerRequest: null, enableOfflineQueue: true, keyPrefix: '' };
+  const connection = client.isCluster
+    ? (client as Cluster).duplicate([], { redisOptions: patient, keyPrefix: '' })
+    : (client as Redis).duplicate(patient);
+  connection.on('error', () => {});
+  connection.setMaxListeners(0);
+  return connection;
+}

@@ -1,0 +1,89 @@
+import { CibaError } from '../errors.js';
+import type { RequestPayload } from '../request/payload.js';
+import type { DeliveryState, Outbox, StoredDelivery } from '../store/outbox.js';
+import type { Status } from '../store/store.js';
+import type { TellingMode } from './callback.js';
+import { readNote } from './deliverer.js';
+import type { DeliveryQueue } from './queue.js';
+
+/** How far the telling of a client has come, as an operator may see it: no secret is among it. */
+export interface DeliveryView {
+  /** Names the request. */
+  readonly handle: string;
+  readonly clientId: string;
+  readonly accountId: string;
+  readonly mode: TellingMode;
+  /** `waiting` for the decision or the next attempt, `delivered`, or `failed` when it was given up. */
+  readonly state: DeliveryState;
+  /** Where the request itself stands. */
+  readonly requestStatus: Status;
+  /** How often something was sent. */
+  readonly attempts: number;
+  /** What the last attempt came to: a status code, or a word such as `timeout`, `connection`, `tls`, `dns`, `refused`. */
+  readonly last: string | undefined;
+  /** When the next attempt is due, by the store's clock. */
+  readonly nextAttemptAt: Date | undefined;
+  /** When the request ends, and with it every further attempt. */
+  readonly expiresAt: Date;
+}
+
+/** Looks at the deliveries of ping and push clients, for operators. */
+export class Deliveries {
+  readonly #outbox: Outbox;
+  readonly #queue: () => DeliveryQueue | undefined;
+
+  constructor(outbox: Outbox, queue: () => DeliveryQueue | undefined) {
+    this.#outbox = outbox;
+    this.#queue = queue;
+  }
+
+  /**
+   * What is due or has been given up, the next one in front; `state` picks one kind. What was delivered is not listed.
+   * @throws {CibaError} `store_unavailable`
+   */
+  async list({ state }: { readonly state?: 'waiting' | 'failed' } = {}): Promise<DeliveryView[]> {
+    const { waiting, failed } = await this.#outbox.list();
+    const handles = state === 'waiting' ? waiting : state === 'failed' ? failed : [...waiting, ...failed];
+    const found = await Promise.all([...new Set(handles)].map((handle) => this.get(handle)));
+    return found.filter((view) => view !== undefined).filter((view) => !state || view.state === state);
+  }
+
+  /**
+   * One delivery by its request's handle, or nothing where the client polls or the request's retention is over.
+   * @throws {CibaError} `store_unavailable`
+   */
+  async get(handle: string): Promise<DeliveryView | undefined> {
+    const found = await this.#outbox.find(handle);
+    return found && viewOf(found);
+  }
+
+  /**
+   * Tells the client now: the next attempt of one that waits, or once more where it was given up. Not beyond the request's end,
+   * and not where the tokens of a push have been revoked.
+   * @throws {CibaError} `not_deliverable`, `store_unavailable`, `not_attached`
+   */
+  async retry(handle: string): Promise<void> {
+    const queue = this.#queue();
+    if (!queue) throw new CibaError('not_attached', 'call ciba.router(provider) before retrying a delivery');
+    const turn = await this.#outbox.reopen(handle);
+    if (turn === undefined) throw new CibaError('not_deliverable', 'there is nothing left to deliver');
+    await this.#outbox.schedule(handle, 0);
+    await queue.add(handle, turn);
+  }
+}
+
+function viewOf({ request, state, attempts, note, dueAt }: StoredDelivery): DeliveryView {
+  const { deliveryMode } = JSON.parse(request.payload) as RequestPayload;
+  return {
+    handle: request.handle,
+    clientId: request.clientId,
+    accountId: request.accountId,
+    mode: deliveryMode === 'push' ? 'push' : 'ping',
+    state,
+    requestStatus: request.status,
+    attempts,
+    last: readNote(note).last,
+    nextAttemptAt: state === 'waiting' && dueAt > 0 ? new Date(dueAt) : undefined,
+    expiresAt: new Date(request.expiresAt),
+  };
+}

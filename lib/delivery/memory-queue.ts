@@ -1,0 +1,41 @@
+import { CONCURRENCY, type DeliveryQueue, type Work } from './queue.js';
+
+/** A {@link DeliveryQueue} of one process. */
+export class MemoryQueue implements DeliveryQueue {
+  readonly #jobs = new Map<string, () => Promise<string>>();
+  readonly #running = new Map<string, Promise<void>>();
+  #work: Work | undefined;
+
+  async add(handle: string, turn: number): Promise<void> {
+    const name = `${handle}.${turn}`;
+    if (this.#running.has(name)) return;
+    this.#jobs.set(name, async () => (await this.#work?.(handle, turn)) ?? '');
+    this.#next();
+  }
+
+  async work(work: Work): Promise<void> {
+    this.#work = work;
+    this.#next();
+  }
+
+  async close(): Promise<void> {
+    this.#work = undefined;
+    this.#jobs.clear();
+    await Promise.all(this.#running.values());
+  }
+
+  #next(): void {
+    for (const [name, job] of this.#jobs) {
+      if (!this.#work || this.#running.size >= CONCURRENCY) return;
+      this.#jobs.delete(name);
+      // A job that fails is still due, and is added again.
+      const done = job()
+        .catch(() => '')
+        .then(() => {
+          this.#running.delete(name);
+          this.#next();
+        });
+      this.#running.set(name, done);
+    }
+  }
+}

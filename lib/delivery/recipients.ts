@@ -1,0 +1,32 @@
+import type { Decision } from '../request/payload.js';
+import type { SenderConstraint, TellingMode } from './callback.js';
+
+/** A client to be told, as it is registered now. */
+export interface Recipient {
+  readonly mode: 'poll' | TellingMode;
+  readonly endpoint: string | undefined;
+}
+
+/** An approval whose tokens are pushed. */
+export interface PushGrant {
+  readonly authReqId: string;
+  readonly clientId: string;
+  readonly accountId: string;
+  /** The request as it is stored. */
+  readonly model: Readonly<Record<string, unknown>>;
+  readonly decision: Decision;
+  readonly constraint: SenderConstraint | undefined;
+}
+
+/** The members of a token response. */
+export type TokenResponse = Readonly<Record<string, unknown>>;
+
+/** What a delivery needs of the provider. */
+export interface Recipients {
+  /** The client as it is registered now, or nothing where it is not any more. */
+  find(clientId: string): Promise<Recipient | undefined>;
+  /** Issues the tokens of an approval; `refused` says why where that will never be possible. */
+  issue(grant: PushGrant): Promise<{ readonly tokens: TokenResponse } | { readonly refused: string }>;
+  /** Destroys tokens that were issued and did not reach the client. */
+  destroy(tokens: TokenResponse): Promise<void>;
+}

@@ -1,0 +1,142 @@
+import {
+  type DeliveryState,
+  type Ending,
+  type Outbox,
+  type Postponement,
+  type StoredDelivery,
+  TAKEN_FOR,
+} from './outbox.js';
+import type { RedisScripts } from './redis-scripts.js';
+import type { Status } from './store.js';
+
+/** How long an index lives at least after it was last written, in milliseconds: longer than any request. */
+const INDEX_LIFE = 3 * 86_400_000;
+
+/** The key of a request. */
+export const requestKey = (prefix: string, handle: string): string => `${prefix}:{${handle}}`;
+
+/** The key of what its client is told with: in the same slot, and with a life of its own, because it is secret. */
+export const callbackKey = (prefix: string, handle: string): string => `${prefix}:{${handle}}:callback`;
+
+/** An {@link Outbox} in Redis: two sorted sets beside the requests, of those to be looked at and of those given up. */
+export class RedisOutbox implements Outbox {
+  readonly #redis: RedisScripts;
+  readonly #prefix: string;
+  readonly #waiting: string;
+  readonly #failed: string;
+
+  constructor(redis: RedisScripts, prefix: string) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+    this.#waiting = `${prefix}:deliveries`;
+    this.#failed = `${prefix}:deliveries:failed`;
+  }
+
+  schedule(handle: string, delay: number): Promise<void> {
+    return this.#note(this.#waiting, handle, delay, '');
+  }
+
+  /** Like `schedule`, but a repeat changes nothing. */
+  scheduleOnce(handle: string, delay: number): Promise<void> {
+    return this.#note(this.#waiting, handle, delay, 'first');
+  }
+
+  async due(limit: number): Promise<{ handle: string; turn: number }[]> {
+    const handles = (await this.#redis.run('due', [this.#waiting], [limit, TAKEN_FOR])) as string[];
+    const turns = await this.#redis.send((redis) =>
+      Promise.all(handles.map((handle) => redis.hget(requestKey(this.#prefix, handle), 'turn'))),
+    );
+    return handles.map((handle, index) => ({ handle, turn: Number(turns[index]) }));
+  }
+
+  async list(): Promise<{ waiting: string[]; failed: string[] }> {
+    const waiting = await this.#redis.send((redis) => redis.zrange(this.#waiting, '0', '-1'));
+    const failed = (await this.#redis.run('failed', [this.#failed], [])) as string[];
+    return { waiting, failed };
+  }
+
+  async find(handle: string): Promise<StoredDelivery | undefined> {
+    const found = (await this.#redis.run('delivery', this.#keys(handle), [])) as Found | ['gone'];
+    if (found[0] === 'gone') return undefined;
+    const [status, remaining, expiresAt, clientId, accountId, payload, decision, ...telling] = found as Found;
+    const [state, attempts, turn, dueAt, note, callback, body] = telling;
+    return {
+      request: {
+        handle,
+        status,
+        remaining,
+        expiresAt,
+        clientId,
+        accountId,
+        payload,
+        decision: decision ?? undefined,
+        told: true,
+      },
+      state,
+      attempts,
+      turn,
+      dueAt,
+      note: note ?? undefined,
+      callback: callback ?? undefined,
+      body: body ?? undefined,
+    };
+  }
+
+  async keepBody(handle: string, body: string): Promise<string | undefined> {
+    return ((await this.#redis.run('keep', this.#keys(handle), [body])) as string | null) ?? undefined;
+  }
+
+  async postpone(handle: string, { turn, delay, sent, note }: Postponement): Promise<boolean> {
+    const key = requestKey(this.#prefix, handle);
+    const args = [turn, Math.round(delay), Number(sent), note];
+    const left = (await this.#redis.run('postpone', [key], args)) as number | null;
+    if (left === null) return false;
+    await this.schedule(handle, left);
+    return true;
+  }
+
+  async end(handle: string, { state, becomes, sent, note }: Ending): Promise<DeliveryState | undefined> {
+    const key = requestKey(this.#prefix, handle);
+    const stands = await this.#redis.run('told', [key], [state, becomes ?? '', Number(sent), note]);
+    return (stands as DeliveryState | null) ?? undefined;
+  }
+
+  async leave(handle: string, how: { secrets: boolean; failedFor?: number }): Promise<void> {
+    if (how.secrets) await this.#redis.send((redis) => redis.del(callbackKey(this.#prefix, handle)));
+    if (how.failedFor !== undefined) await this.#note(this.#failed, handle, how.failedFor, 'drop');
+    // Last: until all of it is done, the request is looked at again.
+    await this.#redis.send((redis) => redis.zrem(this.#waiting, handle));
+  }
+
+  async reopen(handle: string): Promise<number | undefined> {
+    const turn = (await this.#redis.run('reopen', this.#keys(handle), [])) as number | null;
+    if (turn === null) return undefined;
+    await this.#redis.send((redis) => redis.zrem(this.#failed, handle));
+    return turn;
+  }
+
+  async #note(index: string, handle: string, delay: number, how: '' | 'first' | 'drop'): Promise<void> {
+    await this.#redis.run('schedule', [index], [handle, Math.round(delay), INDEX_LIFE, how]);
+  }
+
+  #keys(handle: string): string[] {
+    return [requestKey(this.#prefix, handle), callbackKey(this.#prefix, handle)];
+  }
+}
+
+type Found = [
+  status: Status,
+  remaining: number,
+  expiresAt: number,
+  clientId: string,
+  accountId: string,
+  payload: string,
+  decision: string | null,
+  state: DeliveryState,
+  attempts: number,
+  turn: number,
+  dueAt: number,
+  note: string | null,
+  callback: string | null,
+  body: string | null,
+];

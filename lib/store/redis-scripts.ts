@@ -1,0 +1,71 @@
+import { CibaError } from '../errors.js';
+import { COMMAND_TIMEOUT, openConnection, type RedisClient, whenReady } from './redis-connection.js';
+import { type ScriptName, scripts } from './scripts.js';
+
+type Argument = string | number;
+
+/** Version of the scripts and of the records: two versions of the plugin can share a connection and a server. */
+const VERSION = 1;
+
+/** Runs the scripts of a store over one connection, each within one deadline. */
+export class RedisScripts {
+  readonly #client: RedisClient;
+  readonly #timeOffset: () => number;
+  readonly #unavailable: (cause: unknown) => void;
+  #opened: RedisClient | undefined;
+  #closed = false;
+
+  constructor(client: RedisClient, timeOffset: () => number, unavailable: (cause: unknown) => void) {
+    this.#client = client;
+    this.#timeOffset = timeOffset;
+    this.#unavailable = unavailable;
+  }
+
+  /** Runs a script; its first argument, the clock's offset, is put in front of those given. */
+  run(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    return this.send((redis) => {
+      const script = redis[commandName(name) as 'get'] as unknown as (
+        ...args: Argument[]
+      ) => Promise<unknown>;
+      return script.call(redis, ...keys, this.#timeOffset(), ...args);
+    });
+  }
+
+  /** One deadline for the connection and the command; what fails is unknown, and said to be so. */
+  async send<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
+    let timer: NodeJS.Timeout | undefined;
+    const deadline = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('Redis did not answer in time')), COMMAND_TIMEOUT);
+    });
+    try {
+      const redis = this.#connection();
+      return await Promise.race([whenReady(redis).then(() => command(redis)), deadline]);
+    } catch (cause) {
+      this.#unavailable(cause);
+      throw new CibaError('store_unavailable', 'the store did not answer', { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#opened?.disconnect();
+  }
+
+  /** Opened when it is first needed: where CIBA is not enabled, never. */
+  #connection(): RedisClient {
+    if (this.#closed) throw new Error('the store is closed');
+    if (this.#opened) return this.#opened;
+    const connection = openConnection(this.#client);
+    for (const [name, { numberOfKeys, lua }] of Object.entries(scripts)) {
+      connection.defineCommand(commandName(name as ScriptName), { numberOfKeys, lua });
+    }
+    this.#opened = connection;
+    return connection;
+  }
+}
+
+function commandName(name: ScriptName): string {
+  return `oidcCiba${VERSION}${name}`;
+}

@@ -1,0 +1,128 @@
+/**
+ * One server process of the delivery crash specs, on the Redis of REDIS_URL, whose clients are told at RECEIVER. Besides the
+ * provider it answers to the spec alone:
+ *
+ * - /work            delivers from now on
+ * - /decide          approves or denies; with `at` the process kills itself when this request comes to that point
+ * - /state           where a request and its delivery stand
+ *
+ * A point is a step that is awaited between the decision and the end of the delivery, `>` where it begins and `<` where it has
+ * ended. Every point that is passed is told to the spec, so that the list of them is what really happens.
+ */
+import { subscribe } from 'node:diagnostics_channel';
+import { type ClientRequest, createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import express from 'express';
+import { Redis } from 'ioredis';
+import Provider, { type AdapterFactory } from 'oidc-provider';
+import { CibaError, createCiba } from 'oidc-provider-ciba';
+import { redisAdapter } from '../../example-app/redis-adapter.js';
+import { tellingConfiguration } from './telling-configuration.js';
+
+const { REDIS_URL, RECEIVER } = process.env as Record<'REDIS_URL' | 'RECEIVER', string>;
+const ISSUER = 'http://127.0.0.1';
+
+/** The request whose points count, and where the process ends. */
+let watched: { readonly handle: string; readonly at: string | undefined } | undefined;
+
+function pass(point: string): void {
+  if (!watched) return;
+  process.send?.({ point });
+  if (point === watched.at) process.kill(process.pid, 'SIGKILL');
+}
+
+async function passing<T>(step: string, run: () => Promise<T>): Promise<T> {
+  pass(`> ${step}`);
+  const result = await run();
+  pass(`< ${step}`);
+  return result;
+}
+
+/** Every command that is about the watched request, whichever connection it goes over. */
+const send = Redis.prototype.sendCommand;
+Redis.prototype.sendCommand = function sendCommand(command, stream) {
+  const words = [command.name, ...command.args.map(String)];
+  const concerns = watched !== undefined && words.some((word) => word.includes(watched?.handle ?? ''));
+  const step = concerns ? stepOf(this, words) : undefined;
+  if (step === undefined) return send.call(this, command, stream);
+  pass(`> ${step}`);
+  return (send.call(this, command, stream) as Promise<unknown>).then((reply) => {
+    pass(`< ${step}`);
+    return reply;
+  });
+};
+
+interface WithScripts {
+  readonly scriptsSet?: Readonly<Record<string, { readonly sha: string }>>;
+}
+
+/** A script by its name; a command by its own. What a worker does again and again while it waits or works is no step. */
+function stepOf(redis: unknown, [name = '', ...args]: string[]): string | undefined {
+  if (name !== 'evalsha') return /^(del|zrem|hget)$/.test(name) ? name : undefined;
+  const sets = (redis as WithScripts).scriptsSet ?? {};
+  const script = Object.keys(sets).find((each) => sets[each]?.sha === args[0]);
+  const step = script
+    ?.replace(/^oidcCiba\d+/, '')
+    .replace(/:.*$/, '')
+    .replace(/-.*$/, '');
+  return step === undefined || /^(poll|read|extendLock|extendLocks|due)$/.test(step) ? undefined : step;
+}
+
+subscribe('http.client.request.start', (message) => {
+  const { request } = message as { request: ClientRequest };
+  if (request.getHeader('x-spec') === undefined) pass('> send');
+});
+subscribe('http.client.response.finish', () => pass('< send'));
+
+const redis = new Redis(REDIS_URL);
+
+const adapter: AdapterFactory = (name) => {
+  const usual = redisAdapter(redis)(name);
+  const upsert = usual.upsert.bind(usual);
+  usual.upsert = (...args) => passing(`save ${name}`, () => upsert(...args));
+  return usual;
+};
+
+const ciba = createCiba({
+  redis,
+  pendingPerAccount: false,
+  resolveLoginHint: (hint) => hint,
+  delivery: { worker: false, allowLoopback: true },
+});
+const provider = new Provider(ISSUER, ciba.configure({ ...tellingConfiguration(RECEIVER), adapter }));
+const app = express();
+
+app.post('/work', (_req, res) => {
+  ciba.worker(provider);
+  res.json({});
+});
+app.post('/decide', async (req, res) => {
+  const [handle, at] = [ciba.requests.handleOf(String(req.query['auth_req_id'])), req.query['at']];
+  watched = { handle, at: at === undefined ? undefined : String(at) };
+  try {
+    if (req.query['action'] === 'deny') await ciba.requests.deny(handle, { accountId: 'alice' });
+    else await ciba.requests.approve(handle, { accountId: 'alice' });
+    pass('decided');
+    res.json({});
+  } catch (error) {
+    if (!(error instanceof CibaError)) throw error;
+    res.status(409).json({ code: error.code });
+  }
+});
+app.post('/state', async (req, res) => {
+  const handle = ciba.requests.handleOf(String(req.query['auth_req_id']));
+  const [request, delivery] = await Promise.all([ciba.requests.get(handle), ciba.deliveries.get(handle)]);
+  res.json({ status: request?.status, delivery: delivery?.state, attempts: delivery?.attempts });
+});
+ciba.on('delivery.delivered', ({ handle }) => {
+  if (handle === watched?.handle) process.send?.({ delivered: handle });
+});
+
+app.use(ciba.router(provider));
+app.use(provider.callback());
+const listener = createServer(app).listen(0, '127.0.0.1', () => {
+  process.send?.({ port: (listener.address() as AddressInfo).port });
+});
+listener.keepAliveTimeout = 60_000;
+// The spec's process is this one's reason to be.
+process.on('disconnect', () => process.exit(0));
