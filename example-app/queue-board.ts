@@ -1,4 +1,3 @@
-import type { IServerAdapter } from '@bull-board/api/typings/app';
 import type { Queue } from 'bullmq';
 import type { RequestHandler } from 'express';
 import type { Redis } from 'ioredis';
@@ -42,8 +41,7 @@ async function open(redis: Redis): Promise<{ board: RequestHandler; queue: Queue
   const server = new ExpressAdapter().setBasePath(QUEUE_PATH);
   createBullBoard({
     queues: [new BullMQAdapter(queue, { readOnlyMode: true })],
-    // Typed against another patch version of the same interface.
-    serverAdapter: server as unknown as IServerAdapter,
+    serverAdapter: server,
   });
   return { board: server.getRouter(), queue };
 }

@@ -91,10 +91,16 @@ export function loadBullmq(): Bullmq {
 
 /** BullMQ waits for its jobs on a connection, which must not give up, and names its keys itself. */
 function openConnection(client: RedisClient): RedisClient {
-  const patient = { maxRetriesPerRequest: null, enableOfflineQueue: true, keyPrefix: '' };
+  const patient = {
+    maxRetriesPerRequest: null,
+    enableOfflineQueue: true,
+    commandTimeout: undefined,
+    socketTimeout: undefined,
+    keyPrefix: '',
+  };
   const connection = client.isCluster
-    ? (client as Cluster).duplicate([], { redisOptions: patient, keyPrefix: '' })
-    : (client as Redis).duplicate(patient);
+    ? (client as Cluster).duplicate([], { redisOptions: patient as never, keyPrefix: '' })
+    : (client as Redis).duplicate(patient as never);
   connection.on('error', () => {});
   connection.setMaxListeners(0);
   return connection;

@@ -154,7 +154,7 @@ describe('tokens bound to a DPoP key', () => {
     ['of another address', { claims: { htu: `${ISSUER}/token` } }],
     ['of no address', { claims: { htu: 'backchannel' } }],
     ['that is too old', { claims: { iat: now() - 301 } }],
-    ['from the future', { claims: { iat: now() + 310 } }],
+    ['from the future', { claims: { iat: now() + 3_600 } }],
     ['without a time', { claims: { iat: undefined } }],
     ['without a name', { claims: { jti: undefined } }],
     ['with a nonce that nobody gave', { claims: { nonce: 'guessed' } }],

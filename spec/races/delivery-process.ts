@@ -4,7 +4,7 @@
  *
  * - /work            delivers from now on
  * - /decide          approves or denies; with `at` the process kills itself when this request comes to that point
- * - /state           where a request and its delivery stand
+ * - /state           where a request and its delivery stand, once they are no longer watched
  *
  * A point is a step that is awaited between the decision and the end of the delivery, `>` where it begins and `<` where it has
  * ended. Every point that is passed is told to the spec, so that the list of them is what really happens.
@@ -58,7 +58,9 @@ interface WithScripts {
 
 /** A script by its name; a command by its own. What a worker does again and again while it waits or works is no step. */
 function stepOf(redis: unknown, [name = '', ...args]: string[]): string | undefined {
-  if (name !== 'evalsha') return /^(del|zrem|hget)$/.test(name) ? name : undefined;
+  if (name === 'zrem') return args[0]?.includes(':account:') ? 'leave the account' : 'leave the index';
+  if (name === 'del') return 'forget';
+  if (name !== 'evalsha') return undefined;
   const sets = (redis as WithScripts).scriptsSet ?? {};
   const script = Object.keys(sets).find((each) => sets[each]?.sha === args[0]);
   const step = script
@@ -110,6 +112,7 @@ app.post('/decide', async (req, res) => {
   }
 });
 app.post('/state', async (req, res) => {
+  watched = undefined;
   const handle = ciba.requests.handleOf(String(req.query['auth_req_id']));
   const [request, delivery] = await Promise.all([ciba.requests.get(handle), ciba.deliveries.get(handle)]);
   res.json({ status: request?.status, delivery: delivery?.state, attempts: delivery?.attempts });

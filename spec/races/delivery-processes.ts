@@ -20,12 +20,14 @@ export interface Told {
 export class Receiver {
   /** What arrived, by `auth_req_id`, in order. */
   readonly told = new Map<string, Told[]>();
+  /** Called when a message is there and not answered yet: `false` leaves it unanswered. */
+  arrived: (authReqId: string) => boolean = () => true;
   readonly #server = createServer(async (req, res) => {
     const body = await text(req);
     const id = String((JSON.parse(body) as Record<string, unknown>)['auth_req_id']);
     const bearer = String(req.headers.authorization).replace('Bearer ', '');
     this.told.set(id, [...(this.told.get(id) ?? []), { mode: String(req.url).slice(1), bearer, body }]);
-    res.writeHead(204).end();
+    if (this.arrived(id)) res.writeHead(204).end();
   });
 
   async start(): Promise<string> {

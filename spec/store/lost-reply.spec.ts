@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import { CibaError } from '../../lib/errors.js';
+import { TAKEN_FOR } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import { openConnection } from '../../lib/store/redis-connection.js';
 import { type ScriptName, scripts } from '../../lib/store/scripts.js';
@@ -8,7 +9,7 @@ import { movingClock } from '../support/clock.js';
 import { type CommandFilter, type CutProxy, callOf, callOfLua, startCutProxy } from '../support/cut-proxy.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { ask, claim, decide, INTERVAL, newRequest, poll } from './contract/given.js';
+import { ask, CALLBACK, claim, decide, ending, INTERVAL, newRequest, poll } from './contract/given.js';
 
 const ROUNDS = 20;
 
@@ -92,6 +93,10 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
     expect(await other.list(request.accountId)).toHaveLength(1);
     await decide(other, request, 'denied');
     await ask(other, { accountId: request.accountId, pendingLimit: 1 });
+    const told = newRequest({ callback: CALLBACK, tellExpiry: true });
+    expect(await losing(callOf('create'), () => store.create(told))).toBe('created');
+    const found = { state: 'waiting', attempts: 0, turn: 1, callback: CALLBACK };
+    expect(await other.outbox.find(told.handle)).toMatchObject(found);
   },
   async read() {
     const { handle, payload } = await ask(other);
@@ -166,7 +171,127 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
     );
     expect(await other.settle(request.handle, 'second')).toBe(true);
   },
+  async schedule() {
+    const handle = await approved();
+    await losing(callOf('schedule'), () => store.outbox.schedule(handle, 10_000));
+    expect(await other.outbox.due(10)).toEqual([]);
+    clock.advance(10_000);
+    expect(await other.outbox.due(10)).toEqual([{ handle, turn: 1 }]);
+    const told = newRequest({ callback: CALLBACK, tellExpiry: true });
+    expect(await losing(callOf('schedule'), () => store.create(told))).toBe('created');
+    expect((await other.outbox.list()).waiting).toContain(told.handle);
+  },
+  // What was taken by an answer that nobody heard is taken by nobody, for a while.
+  async due() {
+    const handle = await approved();
+    await other.outbox.schedule(handle, 0);
+    expect(await losing(callOf('due'), () => store.outbox.due(10))).toEqual([]);
+    expect(await other.outbox.due(10)).toEqual([]);
+    clock.advance(TAKEN_FOR);
+    expect(await store.outbox.due(10)).toEqual([{ handle, turn: 1 }]);
+  },
+  async failed() {
+    const handle = await approved();
+    await other.outbox.leave(handle, { secrets: true, failedFor: 60_000 });
+    const { failed } = await losing(callOf('failed'), () => store.outbox.list());
+    expect(failed).toContain(handle);
+  },
+  async delivery() {
+    const handle = await approved();
+    const found = await losing(callOf('delivery'), () => store.outbox.find(handle));
+    expect(found).toMatchObject({ request: { handle, status: 'approved' }, turn: 1, callback: CALLBACK });
+  },
+  async keep() {
+    const handle = await approved();
+    const kept = await losing(
+      callOf('keep'),
+      () => store.outbox.keepBody(handle, 'mine'),
+      async () => {
+        expect(await other.outbox.keepBody(handle, 'theirs')).toBe('mine');
+      },
+    );
+    expect(kept).toBe('mine');
+    expect(await losing(callOf('keep'), () => store.outbox.keepBody(handle, 'late'))).toBe('mine');
+    // Whoever kept it must not take its tokens for useless: another process has delivered them meanwhile.
+    const swift = await approved();
+    const delivered = await losing(
+      callOf('keep'),
+      () => store.outbox.keepBody(swift, 'mine'),
+      async () => {
+        await other.outbox.end(swift, ending('delivered', { becomes: 'delivered' }));
+        await other.outbox.leave(swift, { secrets: true });
+      },
+    );
+    expect(delivered).toBe('mine');
+    const useless = await losing(callOf('keep'), () => store.outbox.keepBody(swift, 'another'));
+    expect(useless).toBeUndefined();
+  },
+  async postpone() {
+    const handle = await approved();
+    const postponement = { turn: 1, delay: 10_000, sent: true, note: 'mine' };
+    const told = await losing(
+      callOf('postpone'),
+      () => store.outbox.postpone(handle, postponement),
+      async () => {
+        const theirs = { ...postponement, delay: 60_000, note: 'theirs' };
+        expect(await other.outbox.postpone(handle, theirs)).toBe(true);
+      },
+    );
+    expect(told).toBe(true);
+    expect(await other.outbox.find(handle)).toMatchObject({ turn: 2, attempts: 1, note: 'mine' });
+    clock.advance(10_000);
+    expect(await other.outbox.due(10)).toEqual([{ handle, turn: 2 }]);
+    const late = { ...postponement, turn: 7 };
+    expect(await losing(callOf('postpone'), () => store.outbox.postpone(handle, late))).toBe(false);
+  },
+  async told() {
+    const handle = await approved();
+    const told = await losing(
+      callOf('told'),
+      () => store.outbox.end(handle, ending('delivered', { becomes: 'delivered' })),
+      async () => {
+        const late = ending('failed', { becomes: 'undeliverable' });
+        expect(await other.outbox.end(handle, late)).toBe('delivered');
+      },
+    );
+    expect(told).toBe('delivered');
+    expect(await other.outbox.find(handle)).toMatchObject({ state: 'delivered', attempts: 1 });
+    expect(await losing(callOf('told'), () => store.outbox.end(handle, ending('failed')))).toBe('delivered');
+    expect(await other.read(handle)).toMatchObject({ status: 'delivered' });
+  },
+  async reopen() {
+    const handle = await approved();
+    await other.outbox.end(handle, ending('failed'));
+    await other.outbox.leave(handle, { secrets: false, failedFor: 60_000 });
+    const turn = await losing(
+      callOf('reopen'),
+      () => store.outbox.reopen(handle),
+      async () => {
+        expect(await other.outbox.reopen(handle)).toBe(2);
+      },
+    );
+    expect(turn).toBe(2);
+    expect(await other.outbox.find(handle)).toMatchObject({ state: 'waiting', turn: 2, attempts: 1 });
+    expect((await other.outbox.list()).failed).not.toContain(handle);
+    await other.outbox.end(handle, ending('delivered'));
+    expect(await losing(callOf('reopen'), () => store.outbox.reopen(handle))).toBeUndefined();
+  },
 };
+
+/** The handle of a request whose client is to be told of its approval, the only one that is looked at. */
+async function approved(): Promise<string> {
+  for (const handle of (await other.outbox.list()).waiting)
+    await other.outbox.leave(handle, { secrets: true });
+  const request = await ask(other, { callback: CALLBACK });
+  await decide(other, request, 'approved');
+  return request.handle;
+}
+
+/** Picks the calls of a command that is no script. */
+const command =
+  (name: string): CommandFilter =>
+  ([sent]) =>
+    sent?.toLowerCase() === name;
 
 const names = Object.keys(scripts) as ScriptName[];
 
@@ -178,10 +303,6 @@ test.each(names)(
 );
 
 test('a lost reply while a list is read or a request removed changes nothing', async () => {
-  const command =
-    (name: string): CommandFilter =>
-    ([sent]) =>
-      sent?.toLowerCase() === name;
   let round = 0;
   await conclusive(ROUNDS, async () => {
     round += 1;
@@ -190,6 +311,24 @@ test('a lost reply while a list is read or a request removed changes nothing', a
     await losing(command(round % 2 ? 'del' : 'zrem'), () => store.remove(handle));
     expect(await other.read(handle)).toBeUndefined();
     await ask(other, { accountId, pendingLimit: 1 });
+  });
+});
+
+test('a lost reply while the outbox reads a turn, lists or is left changes nothing', async () => {
+  await conclusive(ROUNDS, async () => {
+    const handle = await approved();
+    await other.outbox.keepBody(handle, 'body');
+    await other.outbox.schedule(handle, 0);
+    expect(await losing(command('hget'), () => store.outbox.due(10))).toEqual([{ handle, turn: 1 }]);
+    const { waiting } = await losing(command('zrange'), () => store.outbox.list());
+    expect(waiting).toEqual([handle]);
+    await other.outbox.end(handle, ending('failed'));
+    await losing(command('zrem'), () => store.outbox.leave(handle, { secrets: false, failedFor: 60_000 }));
+    expect((await other.outbox.list()).waiting).toEqual([]);
+    expect(await losing(command('zrem'), () => store.outbox.reopen(handle))).toBe(2);
+    expect((await other.outbox.list()).failed).not.toContain(handle);
+    await losing(command('del'), () => store.outbox.leave(handle, { secrets: true }));
+    expect(await other.outbox.find(handle)).toMatchObject({ callback: undefined, body: undefined });
   });
 });
 
@@ -212,6 +351,21 @@ test('control: a claim that does not know its own repeat tells its true winner t
   connection.disconnect();
 });
 
+function outboxSteps(handle: string): [() => Promise<unknown>, unknown][] {
+  const { outbox } = store;
+  return [
+    [() => outbox.schedule(handle, 0), undefined],
+    [() => outbox.due(1), [{ handle, turn: 1 }]],
+    [() => outbox.find(handle), expect.objectContaining({ state: 'waiting' })],
+    [() => outbox.keepBody(handle, 'body'), 'body'],
+    [() => outbox.postpone(handle, { turn: 1, delay: 0, sent: true, note: '' }), true],
+    [() => outbox.end(handle, ending('failed')), 'failed'],
+    [() => outbox.leave(handle, { secrets: false, failedFor: 60_000 }), undefined],
+    [() => outbox.list(), { waiting: [], failed: expect.arrayContaining([handle]) }],
+    [() => outbox.reopen(handle), 3],
+  ];
+}
+
 test('a server that has forgotten every script answers every call all the same', async () => {
   const request = await ask(store);
   const { handle } = request;
@@ -224,6 +378,7 @@ test('a server that has forgotten every script answers every call all the same',
     [() => claim(store, handle, 'u'), { result: 'won' }],
     [() => store.settle(handle, 'u'), true],
     [() => store.create(newRequest()), 'created'],
+    ...outboxSteps(await approved()),
   ];
   for (const [step, expected] of steps) {
     await direct.script('FLUSH');

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import type { Redis } from 'ioredis';
 import { type RequestRecord, statusAt } from '../../lib/store/lifecycle.js';
+import { EXPIRY_GRACE } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import { movingClock } from '../support/clock.js';
 import { callOf, startCutProxy } from '../support/cut-proxy.js';
@@ -11,10 +12,13 @@ import { until } from '../support/until.js';
 import {
   allStatuses,
   ask,
+  CALLBACK,
   CLIENT,
   claim,
   decide,
+  ending,
   LIFETIME,
+  needs,
   newRequest,
   poll,
   RETENTION,
@@ -61,7 +65,7 @@ async function lives(): Promise<[string, number][]> {
 /** Every key ends when nobody needs it any more, and not before; a test takes less than half a minute. */
 async function expectEveryKeyToEnd(): Promise<void> {
   for (const [key, life] of await lives()) {
-    const needed = key.includes(':account:') ? LIFETIME : LIFETIME + RETENTION;
+    const needed = /:account:|:callback$/.test(key) ? LIFETIME : LIFETIME + RETENTION;
     expect(life).toBeGreaterThan(needed - 30_000);
     expect(life).toBeLessThanOrEqual(needed);
   }
@@ -71,7 +75,7 @@ describe('keys', () => {
   test.each(allStatuses)(
     'each key of a request that is %s ends by itself, whatever is done to it',
     async (status) => {
-      const request = await ask(store);
+      const request = await ask(store, needs(status));
       const { handle } = request;
       await roads[status]({ store, other: store, clock, tick: 0 }, request);
       const steps = [
@@ -104,12 +108,21 @@ describe('keys', () => {
     await store.release(handle, 't');
     await store.remove(handle);
     expect(await store.list(accountId)).toEqual([]);
+    const { outbox } = store;
+    expect(await outbox.find(handle)).toBeUndefined();
+    expect(await outbox.keepBody(handle, 'body')).toBeUndefined();
+    expect(await outbox.postpone(handle, { turn: 1, delay: 0, sent: true, note: '' })).toBe(false);
+    expect(await outbox.end(handle, ending('delivered', { becomes: 'delivered' }))).toBeUndefined();
+    expect(await outbox.reopen(handle)).toBeUndefined();
+    await outbox.leave(handle, { secrets: true });
+    expect(await outbox.due(10)).toEqual([]);
+    expect(await outbox.list()).toEqual({ waiting: [], failed: [] });
     expect(await client.dbsize()).toBe(0);
   });
 
   test('nothing is left when the retention is over', async () => {
     for (const status of allStatuses) {
-      const request = await ask(store, { lifetime: 40, retention: 40 });
+      const request = await ask(store, { ...needs(status), lifetime: 40, retention: 40 });
       await roads[status]({ store, other: store, clock: movingClock(), tick: 0 }, request);
     }
     await until('every key has ended', async () => (await client.dbsize()) === 0);
@@ -148,6 +161,154 @@ describe('keys', () => {
   });
 });
 
+describe('what a client is told with', () => {
+  const BODY = '{"access_token":"body-secret"}';
+  const DAY = 86_400_000;
+
+  /** What every key holds, by its name. */
+  async function everything(): Promise<[string, string][]> {
+    const keys = await client.keys('*');
+    return Promise.all(
+      keys.map(async (key) => {
+        const type = await client.type(key);
+        if (type === 'hash') return [key, JSON.stringify(await client.hgetall(key))] as [string, string];
+        expect([key, type]).toEqual([key, 'zset']);
+        return [key, JSON.stringify(await client.zrange(key, '0', '-1', 'WITHSCORES'))] as [string, string];
+      }),
+    );
+  }
+
+  /** The names of the keys that hold a secret, or show it. */
+  async function holders(): Promise<string[]> {
+    const all = await everything();
+    return all.filter((entry) => /secret/.test(entry.join(' '))).map(([key]) => key);
+  }
+
+  const callbackLife = (handle: string) =>
+    client.keys(`*{${handle}}:callback`).then(([key = '']) => client.pttl(key));
+
+  /** Every step on one request, in an order in which each has something to do. */
+  function lifeOf(request: ReturnType<typeof newRequest>): (() => Promise<unknown>)[] {
+    const { handle } = request;
+    const { outbox } = store;
+    const turn = (turn: number) => ({ turn, delay: 1_000, sent: true, note: 'later' });
+    return [
+      () => poll(store, handle),
+      () => store.create(request),
+      () => outbox.schedule(handle, 0),
+      () => decide(store, request, 'approved'),
+      () => outbox.due(10),
+      () => outbox.find(handle),
+      () => outbox.postpone(handle, turn(1)),
+      () => outbox.end(handle, ending('failed')),
+      () => outbox.leave(handle, { secrets: false, failedFor: DAY }),
+      () => outbox.list(),
+      () => outbox.reopen(handle),
+      () => outbox.postpone(handle, turn(3)),
+    ];
+  }
+
+  test.each([
+    ['as its request', false, LIFETIME],
+    ['a little longer than its request where it may have to tell the expiry', true, LIFETIME + EXPIRY_GRACE],
+  ])('PRIV-5: lives as long %s, whatever is done', async (_, tellExpiry, needed) => {
+    const request = await ask(store, { callback: CALLBACK, tellExpiry });
+    for (const step of [async () => {}, ...lifeOf(request)]) {
+      await step();
+      expect(await callbackLife(request.handle)).toBeGreaterThan(needed - 30_000);
+      expect(await callbackLife(request.handle)).toBeLessThanOrEqual(needed);
+    }
+  });
+
+  test.each([false, true])(
+    'PUSH-8: lives until the retention is over once a body is kept (expiry told: %s)',
+    async (tellExpiry) => {
+      const request = await ask(store, { callback: CALLBACK, tellExpiry });
+      const { handle } = request;
+      await decide(store, request, 'approved');
+      clock.advance(LIFETIME / 2);
+      await store.outbox.keepBody(handle, BODY);
+      const life = await callbackLife(handle);
+      expect(life).toBeGreaterThan(LIFETIME / 2 + RETENTION - 30_000);
+      expect(life).toBeLessThanOrEqual(LIFETIME / 2 + RETENTION);
+      clock.reset();
+      for (const step of [() => store.outbox.keepBody(handle, 'other'), ...lifeOf(request)]) {
+        await step();
+        expect(await callbackLife(handle)).toBeGreaterThan(life - 30_000);
+        expect(await callbackLife(handle)).toBeLessThanOrEqual(life);
+      }
+    },
+  );
+
+  test('is gone when the request has ended, and what is left of a body when the retention is over', async () => {
+    const short = { callback: CALLBACK, lifetime: 200, retention: 400 };
+    const [pinged, pushed] = [await ask(store, short), await ask(store, short)];
+    expect(await store.outbox.keepBody(pushed.handle, BODY)).toBe(BODY);
+    await until('the callback has ended', async () => (await callbackLife(pinged.handle)) === -2);
+    expect(await store.outbox.find(pushed.handle)).toMatchObject({ callback: CALLBACK, body: BODY });
+    await until('everything has ended', async () => (await client.dbsize()) === 0);
+  });
+
+  test('no key is without an end, and the indexes live longer than any request', async () => {
+    const request = await ask(store, { callback: CALLBACK, tellExpiry: true });
+    for (const step of [...lifeOf(request), () => store.outbox.keepBody(request.handle, BODY)]) {
+      await step();
+      for (const [key, life] of await lives()) {
+        if (key.includes(':deliveries')) expect(life).toBeGreaterThan(2 * DAY);
+        expect([key, life > 0 && life <= 3 * DAY]).toEqual([key, true]);
+      }
+    }
+  });
+
+  test('PRIV-5: is in one key, which no other key and no name of a key shows anything of', async () => {
+    const request = await ask(store, { callback: CALLBACK, tellExpiry: true });
+    const steps = [...lifeOf(request), () => store.outbox.keepBody(request.handle, BODY)];
+    for (const step of steps) {
+      await step();
+      expect(await holders()).toEqual([expect.stringMatching(/:callback$/)]);
+    }
+    const prefix = (await client.keys('*:deliveries'))[0]?.replace(':deliveries', '');
+    const names = (await client.keys('*')).map((key) => key.replace(`${prefix}:`, ''));
+    expect(names.filter((name) => !name.startsWith('account:')).sort()).toEqual(
+      ['deliveries', `{${request.handle}}`, `{${request.handle}}:callback`].sort(),
+    );
+    for (const [key, held] of await everything()) {
+      if (key.includes('deliveries')) expect(JSON.parse(held)).toEqual([request.handle, expect.anything()]);
+    }
+  });
+
+  test.each([
+    ['left', (handle: string) => store.outbox.leave(handle, { secrets: true })],
+    ['left, given up', (handle: string) => store.outbox.leave(handle, { secrets: true, failedFor: DAY })],
+    ['removed', (handle: string) => store.remove(handle)],
+  ])('PRIV-5: is nowhere on the server once it is %s', async (_, leave) => {
+    const request = await ask(store, { callback: CALLBACK });
+    for (const step of [...lifeOf(request), () => store.outbox.keepBody(request.handle, BODY)]) await step();
+    expect(JSON.stringify(await everything())).toMatch(/callback-secret.*body-secret/);
+    await leave(request.handle);
+    const left = JSON.stringify(await everything());
+    for (const secret of [CALLBACK, BODY, 'secret']) expect(left).not.toContain(secret);
+    expect(await callbackLife(request.handle)).toBe(-2);
+  });
+
+  test('every script keeps to one slot', async () => {
+    const proxy = await startCutProxy(server.port);
+    const node = openStore({ port: proxy.port });
+    store = node;
+    const request = await ask(node, { callback: CALLBACK, tellExpiry: true });
+    for (const step of [...lifeOf(request), () => node.outbox.keepBody(request.handle, BODY)]) await step();
+    const several = proxy.commands.filter(([name, , keys]) => /^eval/i.test(name ?? '') && Number(keys) > 1);
+    expect(several.length).toBeGreaterThan(3);
+    for (const [, , count, ...rest] of several) {
+      const tags = rest.slice(0, Number(count)).map((key) => /\{(.+?)\}/.exec(key)?.[1]);
+      expect(tags).toEqual(Array(Number(count)).fill(request.handle));
+    }
+    opened.delete(node);
+    await node.close();
+    await proxy.close();
+  });
+});
+
 describe('time', () => {
   const luaStatus = `${readFileSync(new URL('../../lib/store/lua/include/status.lua', import.meta.url), 'utf8')}
     return status_at(tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5] ~= '' and ARGV[5])`;
@@ -157,7 +318,16 @@ describe('time', () => {
       fc.constantFrom('expiresAt', 'keepUntil', 'until'),
       fc.integer({ min: -2, max: 2 }),
     );
-    const status = fc.constantFrom('pending', 'approved', 'claimed', 'redeemed', 'denied', 'cancelled');
+    const status = fc.constantFrom(
+      'pending',
+      'approved',
+      'claimed',
+      'redeemed',
+      'delivered',
+      'undeliverable',
+      'denied',
+      'cancelled',
+    );
     const start = 1_800_000_000_000;
     await fc.assert(
       fc.asyncProperty(
@@ -264,6 +434,14 @@ describe('connection', () => {
       });
       expect(await node.settle(handle, 't')).toBe(true);
       expect((await node.read(handle))?.remaining).toBeGreaterThan(LIFETIME / 2);
+      const told = await ask(node, { callback: CALLBACK });
+      await node.outbox.schedule(told.handle, 0);
+      expect(await node.outbox.due(10)).toEqual([{ handle: told.handle, turn: 1 }]);
+      expect(await node.outbox.postpone(told.handle, { turn: 1, delay: 0, sent: true, note: '' })).toBe(true);
+      const found = { turn: 2, attempts: 1, callback: CALLBACK, dueAt: expect.any(Number) };
+      expect(await node.outbox.find(told.handle)).toMatchObject(found);
+      await node.outbox.leave(told.handle, { secrets: true, failedFor: 60_000 });
+      expect(await node.outbox.list()).toEqual({ waiting: [], failed: [told.handle] });
     }
   });
 

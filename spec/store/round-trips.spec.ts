@@ -5,7 +5,7 @@ import { RedisStore } from '../../lib/store/redis.js';
 import { movingClock } from '../support/clock.js';
 import { type CutProxy, startCutProxy } from '../support/cut-proxy.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
-import { ask, CLIENT, claim, decide, INTERVAL, poll } from './contract/given.js';
+import { ask, CALLBACK, CLIENT, claim, decide, ending, INTERVAL, poll } from './contract/given.js';
 
 /** What a request takes in Redis at most, an index of its account with nothing else in it included. */
 const BYTES_PER_REQUEST = 1_024;
@@ -51,6 +51,17 @@ test('a poll is one command and one round trip, whatever it finds', async () => 
   expect(await once()).toEqual(['evalsha']);
 });
 
+test('a poll of a request whose client is told is one command as well', async () => {
+  const request = await ask(store, { callback: CALLBACK, tellExpiry: true });
+  await poll(store, request.handle);
+  clock.advance(INTERVAL);
+  expect(await sentFor(() => poll(store, request.handle))).toEqual(['evalsha']);
+  await decide(store, request, 'approved');
+  expect(await sentFor(() => poll(store, request.handle))).toEqual(['evalsha']);
+  await store.outbox.end(request.handle, ending('delivered', { becomes: 'delivered' }));
+  expect(await sentFor(() => poll(store, request.handle))).toEqual(['evalsha']);
+});
+
 test('the server counts as many scripts as there were polls', async () => {
   const { handle } = await ask(store);
   await poll(store, handle);
@@ -79,6 +90,49 @@ test('every other step is one command, but for those that touch the account as w
   expect(await sentFor(() => store.release(handle, 't'))).toEqual(['evalsha']);
   expect(await sentFor(() => claim(store, handle, 't'))).toEqual(['evalsha']);
   expect(await sentFor(() => store.settle(handle, 't'))).toEqual(['evalsha']);
+});
+
+test('telling a client takes few commands a step', async () => {
+  const { outbox } = store;
+  const turn = (turn: number) => ({ turn, delay: 0, sent: true, note: '' });
+  const tell = async () => {
+    const request = await ask(store, { callback: CALLBACK, tellExpiry: true });
+    await decide(store, request, 'approved');
+    return request;
+  };
+  const { handle: warm } = await tell();
+  await outbox.schedule(warm, 0);
+  await outbox.due(1);
+  await outbox.find(warm);
+  await outbox.keepBody(warm, '');
+  await outbox.postpone(warm, turn(1));
+  await outbox.end(warm, ending('failed'));
+  await outbox.reopen(warm);
+  await outbox.list();
+  await direct.flushall();
+
+  const { handle, accountId } = await tell();
+  const { handle: another } = await tell();
+  const sent = async (commands: string[], step: () => Promise<unknown>) =>
+    expect(await sentFor(step)).toEqual(commands);
+  await sent(['evalsha', 'evalsha'], () => ask(store, { callback: CALLBACK }));
+  await sent(['evalsha', 'evalsha', 'evalsha'], () => ask(store, { callback: CALLBACK, tellExpiry: true }));
+  await sent(['evalsha'], () => outbox.schedule(handle, 0));
+  await outbox.schedule(another, 0);
+  await sent(['evalsha', 'hget', 'hget'], () => outbox.due(10));
+  await sent(['evalsha'], () => outbox.due(10));
+  await sent(['evalsha'], () => outbox.find(handle));
+  await sent(['evalsha'], () => outbox.keepBody(handle, 'body'));
+  await sent(['evalsha', 'evalsha'], () => outbox.postpone(handle, turn(1)));
+  await sent(['evalsha'], () => outbox.postpone(handle, turn(9)));
+  await sent(['evalsha'], () => outbox.end(handle, ending('failed')));
+  await sent(['evalsha', 'zrem'], () => outbox.leave(handle, { secrets: false, failedFor: 60_000 }));
+  await sent(['zrange', 'evalsha'], () => outbox.list());
+  await sent(['evalsha', 'zrem'], () => outbox.reopen(handle));
+  await sent(['evalsha'], () => outbox.end(handle, ending('delivered')));
+  await sent(['evalsha'], () => outbox.reopen(handle));
+  await sent(['del', 'zrem'], () => outbox.leave(handle, { secrets: true }));
+  await sent(['del', 'zrem'], () => store.remove(handle, accountId));
 });
 
 test.each([

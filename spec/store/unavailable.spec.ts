@@ -4,7 +4,7 @@ import { RedisStore } from '../../lib/store/redis.js';
 import { startCutProxy } from '../support/cut-proxy.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { ask, claim, decide, newRequest, poll } from './contract/given.js';
+import { ask, claim, decide, ending, newRequest, poll } from './contract/given.js';
 
 /** Every method has a second; a machine that is busy may take a little longer to say so. */
 const BOUND = 4_000;
@@ -36,6 +36,8 @@ function openStore(port = server.port): RedisStore {
 /** A call of every method. */
 function calls(on: RedisStore): Record<string, () => Promise<unknown>> {
   const request = newRequest();
+  const { handle } = request;
+  const { outbox } = on;
   return {
     create: () => on.create(request),
     read: () => on.read(request.handle),
@@ -46,6 +48,15 @@ function calls(on: RedisStore): Record<string, () => Promise<unknown>> {
     settle: () => on.settle(request.handle, 't'),
     release: () => on.release(request.handle, 't'),
     remove: () => on.remove(request.handle),
+    schedule: () => outbox.schedule(handle, 0),
+    due: () => outbox.due(10),
+    'list of the outbox': () => outbox.list(),
+    find: () => outbox.find(handle),
+    keepBody: () => outbox.keepBody(handle, 'body'),
+    postpone: () => outbox.postpone(handle, { turn: 1, delay: 0, sent: true, note: '' }),
+    end: () => outbox.end(handle, ending('delivered')),
+    leave: () => outbox.leave(handle, { secrets: true, failedFor: 60_000 }),
+    reopen: () => outbox.reopen(handle),
   };
 }
 
