@@ -238,6 +238,14 @@ describe('an access token that is pushed, and resources', () => {
     await server.tokens.destroy(response);
   });
 
+  it('has an ID Token with the claims of scopes, which such a token cannot ask the userinfo endpoint for', async () => {
+    const server = serve({ features: resources({ useGrantedResource: () => true }) });
+    const profile = { ...asked, scope: 'openid profile read' };
+    const response = await pushed(server, { ...profile, model: { resource: API } });
+    const { payload } = await verified(server, response['id_token']);
+    expect(payload['name']).toBe('Alice Adams');
+  });
+
   it('is for the default one of several', async () => {
     const server = serve({
       features: resources({ useGrantedResource: () => true, defaultResource: () => SHOP }),

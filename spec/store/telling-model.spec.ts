@@ -113,7 +113,9 @@ describe('in memory', () => {
     'leaves a delivered request approved': (sound) => ({
       end: (handle, ending) => sound.end(handle, { ...ending, becomes: undefined }),
     }),
-    'keeps the secrets': (sound) => ({ leave: (handle, how) => sound.leave(handle, { ...how, secrets: false }) }),
+    'keeps the secrets': (sound) => ({
+      leave: (handle, how) => sound.leave(handle, { ...how, secrets: false }),
+    }),
     'lists what was given up too long': (sound) => ({
       leave: (handle, { secrets, failedFor }) =>
         sound.leave(handle, { secrets, ...(failedFor !== undefined && { failedFor: failedFor + 1 }) }),

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import type { Outbox } from '../../../lib/store/outbox.js';
 import type { Store, Verdict } from '../../../lib/store/store.js';
 import type { MovingClock } from '../../support/clock.js';
-import type { Told, TellingModel } from './telling.js';
+import type { TellingModel, Told } from './telling.js';
 
 /** A node of the group that tells. */
 export interface TellingNode {
@@ -40,7 +40,10 @@ export function tellings(
   const sent = fc.boolean();
   const all: [number, fc.Arbitrary<NamedStep>][] = [];
   const add = <T>(weight: number, name: string, choice: fc.Arbitrary<T>, step: (choice: T) => Step): void => {
-    all.push([weight, choice.map((chosen) => ({ text: `${name} ${JSON.stringify(chosen)}`, step: step(chosen) }))]);
+    all.push([
+      weight,
+      choice.map((chosen) => ({ text: `${name} ${JSON.stringify(chosen)}`, step: step(chosen) })),
+    ]);
   };
   const callback = fc.constantFrom(true, true, true, true, false);
   const lifetime = fc.constantFrom(...times.lifetimes);
@@ -53,7 +56,12 @@ export function tellings(
   add(1, 'redeem', slot, redeem);
   add(3, 'schedule', fc.record({ slot, delay }), schedule);
   add(4, 'due', fc.nat({ max: 3 }), due);
-  add(4, 'postpone', fc.record({ slot, delay, sent, ahead: fc.constantFrom(0, 0, 0, 0, -1, -1, -2, 1) }), postpone);
+  add(
+    4,
+    'postpone',
+    fc.record({ slot, delay, sent, ahead: fc.constantFrom(0, 0, 0, 0, -1, -1, -2, 1) }),
+    postpone,
+  );
   const state = fc.constantFrom('delivered', 'failed', 'failed');
   add(3, 'end', fc.record({ slot, sent, state, push: fc.boolean() }), end);
   add(3, 'keepBody', fc.record({ slot, body: fc.constantFrom('a', 'b') }), keepBody);
@@ -119,7 +127,13 @@ function ask(choice: {
     const handle = asked ? stored.handle : model.fresh('handle');
     const { lifetime, retention } = asked ? stored : choice;
     const callback = choice.callback ? model.fresh('callback') : undefined;
-    const rest = { clientId: 'till', accountId: 'alice', interval: 5_000, payload: '', pendingLimit: undefined };
+    const rest = {
+      clientId: 'till',
+      accountId: 'alice',
+      interval: 5_000,
+      payload: '',
+      pendingLimit: undefined,
+    };
     // A repeat has the same of everything; that another callback changes nothing is the contract's to say.
     const tells = asked ? stored.callback : callback;
     const tellExpiry = asked ? stored.tellExpiry : choice.tellExpiry;
@@ -128,7 +142,8 @@ function ask(choice: {
     if (asked) {
       // One too many is harmless: a repeat may note again what has been left, and moves nothing.
       const { waiting } = await bothLists(model, store.outbox);
-      if (waiting.includes(handle) && !model.waiting.has(handle)) model.waiting.set(handle, model.now + lifetime);
+      if (waiting.includes(handle) && !model.waiting.has(handle))
+        model.waiting.set(handle, model.now + lifetime);
       return;
     }
     if (callback && tellExpiry) model.waiting.set(handle, model.now + lifetime);
@@ -152,7 +167,12 @@ function ask(choice: {
 
 function decide({ slot, verdict }: { slot: number; verdict: Verdict }): Step {
   return on(slot, async (told, model, { store }) => {
-    const attempt = { handle: told.handle, accountId: undefined, decision: '{}', operation: model.fresh('o') };
+    const attempt = {
+      handle: told.handle,
+      accountId: undefined,
+      decision: '{}',
+      operation: model.fresh('o'),
+    };
     const { result } = await store.decide({ ...attempt, verdict });
     const may = !told.removed && model.status(told) === 'pending';
     expect(result === 'decided').toBe(may);

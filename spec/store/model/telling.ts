@@ -3,7 +3,13 @@ import type { Verdict } from '../../../lib/store/store.js';
 
 /** Something that happened to the telling of a client. */
 export type Event =
-  | { readonly what: 'postponed'; readonly turn: number; readonly dueAt: number; readonly sent: boolean; readonly note: string }
+  | {
+      readonly what: 'postponed';
+      readonly turn: number;
+      readonly dueAt: number;
+      readonly sent: boolean;
+      readonly note: string;
+    }
   | { readonly what: 'delivered' | 'failed'; readonly sent: boolean; readonly note: string }
   | { readonly what: 'reopened'; readonly at: number };
 
