@@ -10,7 +10,8 @@ const files = (await readdir(lib, { recursive: true })).filter((file) => file.en
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   store: ['errors'],
   request: ['store', 'errors', 'events'],
-  provider: ['request', 'store', 'errors', 'events', 'options'],
+  delivery: ['request', 'store', 'errors', 'events', 'options'],
+  provider: ['delivery', 'request', 'store', 'errors', 'events', 'options'],
   http: ['provider', 'request', 'errors', 'options'],
   options: ['errors', 'store'],
   events: ['errors'],
@@ -31,7 +32,7 @@ test.each(files.filter((file) => roomOf(file) in ARROWS))(
   },
 );
 
-test.each(files.filter((file) => /^(request|store)\//.test(file)))(
+test.each(files.filter((file) => /^(request|store|delivery)\//.test(file)))(
   '%s knows neither Express nor oidc-provider',
   async (file) => {
     expect(await readFile(join(lib, file), 'utf8')).not.toMatch(/from '(express|oidc-provider)'/);

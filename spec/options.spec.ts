@@ -1,4 +1,4 @@
-import { CibaError, type CibaOptions, createCiba } from 'oidc-provider-ciba';
+import { CibaError, type CibaOptions, createCiba, type DeliveryOptions } from 'oidc-provider-ciba';
 import { settingsOf } from '../lib/options.js';
 
 /** What each option refuses; the compiler keeps the table complete. */
@@ -16,7 +16,19 @@ const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   requireAcr: ['true', 1, null],
   authenticateDecision: ['alice', {}, null],
   decisionPath: ['', '/', 'ciba', '/ciba/', '/ciba//requests', '/ciba requests', '/:id', 7, null],
+  delivery: [true, [], 'ping', null],
   timeOffset: [0, '0', null],
+};
+
+/** What each option of the group refuses. */
+const WRONG_DELIVERY: Readonly<Record<keyof DeliveryOptions, readonly unknown[]>> = {
+  worker: ['true', 1, null],
+  attempts: [0, 101, 1.5, '20', null],
+  notifyExpiry: ['false', 0, null],
+  allowedAddresses: ['10.0.0.0/8', ['10.0.0.0/33'], ['fd00::/129'], ['example.com'], ['10.0.0/8'], [7], null],
+  allowedPorts: [443, [0], [65_536], ['443'], 'all', null],
+  allowLoopback: ['true', 1, null],
+  ca: ['certificate', [7], [''], {}, null],
 };
 
 describe('a wrong option', () => {
@@ -28,6 +40,19 @@ describe('a wrong option', () => {
       expect(error.message).toMatch(new RegExp(`^${name} must (be|not be) `));
     },
   );
+
+  it.each(
+    Object.entries(WRONG_DELIVERY).flatMap(([name, values]) => values.map((value) => [name, value] as const)),
+  )('delivery.%s: %p is refused by its path', (name, value) => {
+    const error = thrownBy(() => createCiba({ delivery: { [name]: value } }));
+    expect(error.code).toBe('invalid_option');
+    expect(error.message).toMatch(new RegExp(`^delivery\\.${name} must be `));
+  });
+
+  it('that is none of a group is refused by its path', () => {
+    const error = thrownBy(() => createCiba({ delivery: { retries: 3 } as DeliveryOptions }));
+    expect(error.message).toBe('delivery.retries is not an option of createCiba');
+  });
 
   it('that is none of them is refused by its name', () => {
     const error = thrownBy(() => createCiba({ intervall: 5 } as CibaOptions));
@@ -71,6 +96,15 @@ describe('the options that are left out', () => {
       pendingPerAccount: 10,
       requireAcr: false,
       decisionPath: '/ciba/requests',
+      delivery: {
+        worker: true,
+        attempts: 20,
+        notifyExpiry: false,
+        allowedAddresses: [],
+        allowedPorts: [443],
+        allowLoopback: false,
+        ca: undefined,
+      },
     });
     expect(timeOffset()).toBe(0);
   });
@@ -102,6 +136,11 @@ describe('the values at the ends of a range', () => {
     { prefix: 'a' },
     { prefix: 'x'.repeat(64) },
     { decisionPath: '/a' },
+    { delivery: { attempts: 1 } },
+    { delivery: { attempts: 100 } },
+    { delivery: { allowedPorts: [1, 65_535] } },
+    { delivery: { allowedPorts: 'any' } },
+    { delivery: { allowedAddresses: ['10.0.0.0/0', '10.1.2.3', 'fd00::/8', '::1'] } },
   ])('are taken: %j', (options) => {
     expect(settingsOf(options)).toMatchObject(options);
   });

@@ -9,8 +9,9 @@ import { type Decision, type RequestPayload, storablePayload } from '../request/
 import type { NewRequest, PollResult, Store } from '../store/store.js';
 import { deliveryModeOf, intervalOf } from './client-metadata.js';
 import { exchangeOf } from './exchange.js';
+import type { IssuingConfig } from './issuing-config.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
-import { type IssuingConfig, senderConstraintOf } from './sender-constraint.js';
+import { senderConstraintOf } from './sender-constraint.js';
 import { CLAIM_LEASE } from './settle.js';
 import { failClosed, inBackground } from './unavailable.js';
 

@@ -37,10 +37,10 @@ export function pushTokens(provider: Provider, config: IssuingConfig): PushToken
       const { ctx, run } = await issuingContextOf(provider);
       return run(() => issueTokens(provider, config, ctx, approval));
     },
-    async destroy({ access_token: accessToken, refresh_token: refreshToken }) {
+    async destroy({ access_token: access, refresh_token: refresh }) {
       const found = await Promise.all([
-        provider.AccessToken.find(String(accessToken)),
-        refreshToken === undefined ? undefined : provider.RefreshToken.find(String(refreshToken)),
+        typeof access === 'string' ? provider.AccessToken.find(access) : undefined,
+        typeof refresh === 'string' ? provider.RefreshToken.find(refresh) : undefined,
       ]);
       await Promise.all(found.map((token) => token?.destroy()));
     },

@@ -3,8 +3,6 @@ import type { SenderConstraint } from '../delivery/callback.js';
 import { provenKeyOf } from './dpop-proof.js';
 import type { IssuingConfig } from './issuing-config.js';
 
-export type { IssuingConfig };
-
 /**
  * The key that tokens are to be bound to which are pushed later, when the client is not there to show it: the one it shows with
  * its request (CIBA Core 5).

@@ -47,6 +47,8 @@ export interface PluginServer extends Server {
 }
 
 export interface ServerOptions {
+  /** Default {@link ISSUER}; one that listens says where. */
+  readonly issuer?: string;
   /** What this server's provider is configured with beside the base; `features` are added one by one. */
   readonly config?: Omit<Configuration, 'features'>;
   readonly features?: Omit<NonNullable<Configuration['features']>, 'ciba'>;
@@ -99,8 +101,10 @@ export function bareServer(options: ServerOptions = {}): Server {
   const store = new PlainStore(() => Date.now());
   const hooks = Object.entries({ ...WRITTEN, ...options.hooks }).filter(([, hook]) => hook !== undefined);
   const config = configurationOf(options, store);
-  const ciba = { ...Object.fromEntries(hooks), enabled: true, deliveryModes: ['poll'] };
-  const provider = new Provider(ISSUER, {
+  // It knows no push, and does not start with it.
+  const modes = [...(options.hooks?.deliveryModes ?? ['poll'])].filter((mode) => mode !== 'push');
+  const ciba = { ...Object.fromEntries(hooks), enabled: true, deliveryModes: modes };
+  const provider = new Provider(options.issuer ?? ISSUER, {
     ...config,
     features: { ...config.features, ciba: ciba as never },
   });
@@ -140,7 +144,7 @@ export function pluginServer(options: PluginServerOptions = {}): PluginServer {
   });
   const config = configurationOf(options, store);
   const provider = new Provider(
-    ISSUER,
+    options.issuer ?? ISSUER,
     ciba.configure({
       ...config,
       features: { ...config.features, ciba: { ...options.hooks, enabled: true } },
