@@ -7,7 +7,7 @@
 /** Making it. */
 export { type Ciba, type CibaWorker, createCiba } from './ciba.js';
 /** Telling ping and push clients. */
-export type { Deliveries, DeliveryView } from './delivery/deliveries.js';
+export type { Deliveries, DeliveryView, ListedDeliveries } from './delivery/deliveries.js';
 export { CibaError, type CibaErrorCode, type Outcome } from './errors.js';
 /** What it tells. */
 export type { CibaEventName, CibaEvents, CibaListener, DeliveryEvent, RequestEvent } from './events.js';

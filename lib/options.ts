@@ -119,7 +119,7 @@ export interface CibaOptions {
     | undefined;
   /** Where the router mounts the decision endpoints. A path that begins with `/`. Default `/ciba/requests`. */
   readonly decisionPath?: string | undefined;
-  /** How clients registered for ping or push are told (CIBA Core 10.2, 10.3): {@link DeliveryOptions}. Default: each its own. */
+  /** How clients registered for ping or push are told (CIBA Core 10.2, 10.3), one by one below. Default: each its own. */
   readonly delivery?: DeliveryOptions | undefined;
   /**
    * Milliseconds added to the store's clock, asked at each step: with it, tests move time instead of waiting for it. Default

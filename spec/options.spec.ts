@@ -139,7 +139,7 @@ describe('the values at the ends of a range', () => {
     { delivery: { attempts: 1 } },
     { delivery: { attempts: 100 } },
     { delivery: { allowedPorts: [1, 65_535] } },
-    { delivery: { allowedPorts: 'any' } },
+    { delivery: { allowedPorts: 'any' as const } },
     { delivery: { allowedAddresses: ['10.0.0.0/0', '10.1.2.3', 'fd00::/8', '::1'] } },
   ])('are taken: %j', (options) => {
     expect(settingsOf(options)).toMatchObject(options);

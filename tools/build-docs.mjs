@@ -39,7 +39,10 @@ const pages = {
     'Options',
     'What `createCiba(options)` can be told. Every option may be left out; a wrong or an unknown one stops the start with a sentence that names it.',
     'lib/options.ts',
-    members(bodyOf(options, 'CibaOptions')).map(heading),
+    [
+      ...members(bodyOf(options, 'CibaOptions')),
+      ...members(bodyOf(options, 'DeliveryOptions')).map(([name, text]) => [`delivery.${name}`, text]),
+    ].map(heading),
   ),
   'docs/events.md': page(
     'Events',

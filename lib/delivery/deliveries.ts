@@ -27,6 +27,14 @@ export interface DeliveryView {
   readonly expiresAt: Date;
 }
 
+/** Which deliveries are listed. */
+export interface ListedDeliveries {
+  /** Default: both. */
+  readonly state?: 'waiting' | 'failed' | undefined;
+  /** How many at most. Default 100. */
+  readonly limit?: number | undefined;
+}
+
 /** Looks at the deliveries of ping and push clients, for operators. */
 export class Deliveries {
   readonly #outbox: Outbox;
@@ -38,13 +46,14 @@ export class Deliveries {
   }
 
   /**
-   * What is due or has been given up, the next one in front; `state` picks one kind. What was delivered is not listed.
+   * What is due or has been given up, the next one in front; what was delivered is not listed.
    * @throws {CibaError} `store_unavailable`
    */
-  async list({ state }: { readonly state?: 'waiting' | 'failed' } = {}): Promise<DeliveryView[]> {
+  async list({ state, limit = 100 }: ListedDeliveries = {}): Promise<DeliveryView[]> {
     const { waiting, failed } = await this.#outbox.list();
     const handles = state === 'waiting' ? waiting : state === 'failed' ? failed : [...waiting, ...failed];
-    const found = await Promise.all([...new Set(handles)].map((handle) => this.get(handle)));
+    const some = [...new Set(handles)].slice(0, limit);
+    const found = await Promise.all(some.map((handle) => this.get(handle)));
     return found.filter((view) => view !== undefined).filter((view) => !state || view.state === state);
   }
 

@@ -78,7 +78,6 @@ async function issueTokens(
       [`${CLAIM}rt_hash`]: refreshToken && hashFor(source.client, refreshToken),
     });
     const members = {
-      auth_req_id: authReqId,
       access_token: accessToken,
       token_type: access.tokenType,
       expires_in: access.expiration,

@@ -86,7 +86,7 @@ export interface Outbox {
 }
 
 /** How long a request that was taken is left to whoever took it, in milliseconds. */
-export const TAKEN_FOR = 20_000;
+export const TAKEN_FOR = 10_000;
 
 /** How much longer than its request a callback lives that may have to tell of the expiry, in milliseconds. */
 export const EXPIRY_GRACE = 60_000;

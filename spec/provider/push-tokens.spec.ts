@@ -60,10 +60,9 @@ describe('the tokens of a push', () => {
     },
   );
 
-  it('are the members of a token response and the auth_req_id [PUSH-1]', async () => {
+  it('are the members of a token response [PUSH-1]', async () => {
     const server = serve();
     expect(await pushed(server)).toEqual({
-      auth_req_id: AUTH_REQ_ID,
       access_token: expect.any(String),
       token_type: 'Bearer',
       expires_in: 3600,
