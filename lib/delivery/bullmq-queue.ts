@@ -44,7 +44,7 @@ export class BullmqQueue implements DeliveryQueue {
 
   constructor(client: RedisClient, prefix: string, unavailable: (cause: unknown) => void) {
     this.#bullmq = loadBullmq();
-    this.#prefix = queuePrefix(prefix);
+    this.#prefix = queuePrefix(`${client.options.keyPrefix ?? ''}${prefix}`);
     this.#unavailable = unavailable;
     this.#connection = openConnection(client);
     this.#queue = new this.#bullmq.Queue(QUEUE_NAME, this.#place());

@@ -15,6 +15,9 @@ const VERDICTS: readonly (readonly [from: number, to: number, verdict: Verdict])
 /** Seconds to wait after the first attempt, the second, and so on; after the last one listed it stays. */
 const WAITS = [1, 2, 4, 8, 15, 30] as const;
 
+/** How long a `Retry-After` can make a wait, in seconds: more would outlast most requests. */
+const LONGEST_ASKED = 60;
+
 /** How far a wait is moved at random to either side, so that notifications that failed together do not come back together. */
 const JITTER = 0.2;
 
@@ -27,12 +30,13 @@ export function judge(answer: Answer): Verdict {
 }
 
 /**
- * Milliseconds to wait after attempt number `attempt`, the first being 1. A `Retry-After` may make the wait longer, up to twice
- * as long, and never shorter.
+ * Milliseconds to wait after attempt number `attempt`, the first being 1. It is no shorter than a
+ * `Retry-After` asks for, up to a minute (RFC 6585 4, RFC 9110 10.2.3).
  */
 export function delayBefore(attempt: number, answer: Answer, random: () => number = Math.random): number {
   const wait = WAITS[Math.min(Math.max(attempt, 1), WAITS.length) - 1] ?? 0;
-  const least = wait * 1000 * (1 - JITTER + 2 * JITTER * random());
-  const asked = answer.kind === 'answered' ? (answer.retryAfter ?? 0) * 1000 : 0;
-  return Math.round(Math.min(Math.max(asked, least), 2 * least));
+  const moved = JITTER * random();
+  const least = wait * 1000 * (1 - JITTER + 2 * moved);
+  const asked = answer.kind === 'answered' ? Math.min(answer.retryAfter ?? 0, LONGEST_ASKED) * 1000 : 0;
+  return Math.round(Math.max(asked * (1 + moved), least));
 }

@@ -219,7 +219,7 @@ describe('an answer', () => {
     to.answer(script);
     expect(await post(near(), to.url)).toEqual(answered(200));
     await until('the connection is closed', () => to.open === 0);
-    expect(script.sent).toBeLessThan(48 * 1024 * 1024);
+    expect(script.sent).toBeLessThan(4 * 1024 * 1024);
   });
 
   it('whose body never ends is not waited for [PING-4] [PING-11]', async () => {
