@@ -35,7 +35,7 @@ export interface DeliveryOptions {
   readonly notifyExpiry?: boolean | undefined;
   /**
    * Addresses and ranges that notifications may go to although they are not on the public Internet, such as `10.1.0.0/16` or
-   * `fd00::/8`. Default none.
+   * `fd00::/8`. With any, names such as `till.shop.internal` may be registered, too. Default none.
    */
   readonly allowedAddresses?: readonly string[] | undefined;
   /** Ports that notification endpoints may have, or `'any'`. Default `[443]`. */

@@ -263,11 +263,12 @@ function stageOf(due: StoredDelivery | undefined, turn: number, notifyExpiry: bo
   if (!due || due.state === 'delivered') return 'over';
   if (due.state === 'failed') return 'given up';
   if (due.turn !== turn) return 'superseded';
-  if (due.callback === undefined) return 'over';
   const { status, decision, remaining } = due.request;
+  if (decision !== undefined && remaining === 0) return 'too late';
+  if (due.callback === undefined) return 'over';
   if (status === 'pending') return 'undecided';
   if (decision === undefined) return notifyExpiry ? 'due' : 'over';
-  return remaining > 0 ? 'due' : 'too late';
+  return 'due';
 }
 
 function turnOf(due: StoredDelivery): Turn {

@@ -35,6 +35,9 @@ export interface ListedDeliveries {
   readonly limit?: number | undefined;
 }
 
+/** How soon a delivery is looked at whose retry was noted, in milliseconds. */
+const NOTED_FOR = 1_000;
+
 /** Looks at the deliveries of ping and push clients, for operators. */
 export class Deliveries {
   readonly #outbox: Outbox;
@@ -74,9 +77,10 @@ export class Deliveries {
   async retry(handle: string): Promise<void> {
     const queue = this.#queue();
     if (!queue) throw new CibaError('not_attached', 'call ciba.router(provider) before retrying a delivery');
+    // Noted first, so that a process which dies in between leaves a trace.
+    await this.#outbox.schedule(handle, NOTED_FOR);
     const turn = await this.#outbox.reopen(handle);
     if (turn === undefined) throw new CibaError('not_deliverable', 'there is nothing left to deliver');
-    await this.#outbox.schedule(handle, 0);
     await queue.add(handle, turn);
   }
 }

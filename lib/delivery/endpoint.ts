@@ -70,7 +70,9 @@ function absoluteUrl(endpoint: string): URL | undefined {
 
 function hostProblem(host: string, rules: EndpointRules): string | undefined {
   if (isIP(host)) return isAllowedAddress(host, rules) ? undefined : NOT_PUBLIC;
-  const isPrivate = PRIVATE_SUFFIXES.some((suffix) => isWithin(host, suffix));
+  // Where a network of the server's own may be sent to, its names may, too: what they lead to is judged before each message.
+  const isPrivate =
+    rules.allowedAddresses.length === 0 && PRIVATE_SUFFIXES.some((suffix) => isWithin(host, suffix));
   return FULL_NAME.test(host) && host.length <= 253 && !isPrivate
     ? undefined
     : 'must be on a host with a full public name';

@@ -1,5 +1,6 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { Redis } from 'ioredis';
 import type { ClientMetadata } from 'oidc-provider';
 import { CibaError, type DeliveryOptions, type RedisClient } from 'oidc-provider-ciba';
 import { BullmqQueue, queuePrefix } from '../../lib/delivery/bullmq-queue.js';
@@ -67,8 +68,13 @@ async function decided(server: PluginServer, client = 'pinged'): Promise<string>
 }
 const stateOf = async (server: PluginServer, authReqId: string): Promise<string | undefined> =>
   (await server.ciba.deliveries.get(server.ciba.requests.handleOf(authReqId)))?.state;
-const delivered = (server: PluginServer, authReqId: string): Promise<void> =>
-  until('it is delivered', async () => (await stateOf(server, authReqId)) === 'delivered');
+/** The event comes last: whoever has it has written everything down. */
+const delivered = ({ ciba }: PluginServer, authReqId: string): Promise<void> =>
+  until('it is delivered', () => {
+    const handle = ciba.requests.handleOf(authReqId);
+    const events = open.flatMap((each) => each.events);
+    return events.some(({ name, event }) => name === 'delivery.delivered' && event.handle === handle);
+  });
 const deliveriesOf = ({ heard }: PluginServer): string[] =>
   heard.filter((name) => name.startsWith('delivery.'));
 const received = (): string[] => receiver.received.map(({ body }) => JSON.parse(body).auth_req_id);
@@ -250,12 +256,14 @@ describe('the Redis client that is given', () => {
   });
 });
 
-/** The connections that Redis servers have now, as they describe them. */
+const observers = new Map<number, Redis>();
+
+/** The connections that Redis servers have now, as they describe them, without the one that asks. */
 async function connections(...servers: readonly TestRedis[]): Promise<string[]> {
   const lists = servers.map(async ({ port, client }) => {
-    const observer = client();
+    const observer = observers.get(port) ?? client();
+    observers.set(port, observer);
     const list = String(await observer.client('LIST'));
-    observer.disconnect();
     return list.split('\n').map((line) => `${port} ${line}`);
   });
   const lines = (await Promise.all(lists)).flat();

@@ -6,6 +6,8 @@ export interface History {
   readonly born: number;
   decision?: { readonly operation: string; readonly verdict: Verdict; readonly text: string };
   redeemed: boolean;
+  /** How the telling of its client ended, and what the request became by that. */
+  told: { readonly state: 'delivered' | 'failed'; readonly became: Status | undefined } | undefined;
   claim: { readonly token: string; readonly until: number } | undefined;
   poll:
     | { readonly operation: string; readonly told: 'pending' | 'slow_down'; readonly next: number }
@@ -37,9 +39,10 @@ export class Model {
   }
 
   status(history: History): Status | 'gone' {
-    const { request, born, decision, redeemed, claim } = history;
+    const { request, born, decision, redeemed, claim, told } = history;
     const age = this.now - born;
     if (age >= request.lifetime + request.retention) return 'gone';
+    if (told?.became) return told.became;
     if (redeemed) return 'redeemed';
     if (claim && this.now < claim.until) return 'claimed';
     if (decision && decision.verdict !== 'approved') return decision.verdict;

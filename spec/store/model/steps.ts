@@ -52,6 +52,7 @@ export function runs(
       account,
       lifetime: fc.constantFrom(...times.lifetimes),
       limit: fc.constantFrom(1, 2, undefined),
+      callback: fc.constantFrom(undefined, 'callback'),
     })
     .map((choice) => named('ask', choice, ask(times, choice)));
   const polling = fc
@@ -69,6 +70,9 @@ export function runs(
   const releasing = fc
     .record({ slot, token: fc.nat(3) })
     .map((choice) => named('release', choice, release(choice)));
+  const telling = fc
+    .record({ slot, state: fc.constantFrom('delivered', 'failed'), push: fc.boolean() })
+    .map((choice) => named('tell', choice, tell(choice)));
   const reading = slot.map((at) => named('read', at, read(at)));
   const listing = account.map((accountId) => named('list', accountId, list(accountId)));
   const removing = slot.map((at) => named('remove', at, remove(at)));
@@ -76,7 +80,10 @@ export function runs(
 
   /** Steps of one script each: sent together they are executed in the order in which they were sent. */
   const atOnce = fc
-    .array(fc.oneof(polling, deciding, claiming, settling, releasing), { minLength: 2, maxLength: 4 })
+    .array(fc.oneof(polling, deciding, claiming, settling, releasing, telling), {
+      minLength: 2,
+      maxLength: 4,
+    })
     .map((steps) => new TakenAtOnce(steps));
   const single = [
     asking,
@@ -85,12 +92,13 @@ export function runs(
     claiming,
     settling,
     releasing,
+    telling,
     reading,
     listing,
     removing,
     moving,
   ];
-  const weights = [4, 5, 3, 4, 3, 2, 2, 1, 1, 5];
+  const weights = [4, 5, 3, 4, 3, 2, 2, 2, 1, 1, 5];
   const one = fc
     .tuple(fc.oneof(...single.map((arbitrary, index) => ({ weight: weights[index] ?? 1, arbitrary }))), node)
     .map(([step, on]) => new TakenAtOnce([step], on));
@@ -169,7 +177,14 @@ const marked = (request: NewRequest, mark: string): NewRequest => ({
 
 function ask(
   times: Times,
-  choice: { slot: number; client: string; account: string; lifetime: number; limit: number | undefined },
+  choice: {
+    slot: number;
+    client: string;
+    account: string;
+    lifetime: number;
+    limit: number | undefined;
+    callback: string | undefined;
+  },
 ): Step {
   return (model) => {
     const stored = model.slots.get(choice.slot);
@@ -184,6 +199,7 @@ function ask(
       interval: times.interval,
       payload: model.fresh('payload'),
       pendingLimit: choice.limit,
+      callback: choice.callback,
     };
     const full =
       !stored && model.pendingOf(choice.account).length >= (choice.limit ?? Number.POSITIVE_INFINITY);
@@ -192,6 +208,7 @@ function ask(
         request,
         born: model.now,
         redeemed: false,
+        told: undefined,
         claim: undefined,
         poll: undefined,
         early: 0,
@@ -353,6 +370,25 @@ function release(choice: { slot: number; token: number }): Step {
   });
 }
 
+/** Ends the telling of the client, where it is told: an approval that nobody has claimed is used up by a push. */
+function tell(choice: { slot: number; state: 'delivered' | 'failed'; push: boolean }): Step {
+  return onSlot(choice.slot, (history, model) => {
+    const { request, decision, claim } = history;
+    const { state, push } = choice;
+    const becomes = state === 'delivered' ? 'delivered' : 'undeliverable';
+    const isThere = request.callback !== undefined && model.status(history) !== 'gone';
+    if (isThere && !history.told) {
+      const unclaimed = decision?.verdict === 'approved' && !claim;
+      history.told = { state, became: push && unclaimed ? becomes : undefined };
+    }
+    const ending = { state, becomes: push ? becomes : undefined, sent: true, note: '' } as const;
+    return {
+      expected: isThere ? history.told?.state : undefined,
+      act: ({ outbox }, { mark }) => outbox.end(`${request.handle}-${mark}`, ending),
+    };
+  });
+}
+
 /** One of the latest tokens of a request, the latest one most of all. */
 function tokenAt({ tokens }: History, back: number): string {
   return tokens[Math.max(0, tokens.length - 1 - Math.max(0, back - 1))] as string;
@@ -407,6 +443,7 @@ function stored(history: History, model: Model): Record<string, unknown> {
     status: model.status(history),
     decision: history.decision?.text,
     remaining: model.remaining(history),
+    told: history.request.callback !== undefined,
   };
 }
 
