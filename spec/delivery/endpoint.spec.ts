@@ -166,7 +166,7 @@ describe('what the server allows', () => {
     [{ allowedAddresses: ['10.1.0.0/16'] }, 'http://10.1.2.3:443/cb', NOT_A_URL],
     [{ allowedAddresses: ['fd00::/8'] }, 'https://[fd12::1]/cb', undefined],
     [{ allowedAddresses: ['127.0.0.1'] }, 'http://127.0.0.1:443/cb', NOT_A_URL],
-    [{ allowedAddresses: ['127.0.0.1'] }, 'https://localhost/cb', undefined],
+    [{ allowedAddresses: ['127.0.0.1'] }, 'https://localhost/cb', NAME],
     [{ allowedAddresses: ['10.1.0.0/16'] }, 'https://till.shop.internal/cb', undefined],
     [{ allowedAddresses: ['10.1.0.0/16'] }, 'https://till/cb', NAME],
   ] as const)('by %j: %s is answered %p', (allowed, endpoint, problem) => {
