@@ -77,6 +77,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
   const store = storeOf(settings, events);
   let made: { readonly configured: Configured | undefined } | undefined;
   let attached: Attached | undefined;
+  let serving = false;
 
   const provider = (): Provider => {
     if (!attached) throw notAttached('call ciba.router(provider) before deciding a request');
@@ -122,13 +123,20 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     },
     router(given) {
       const found = attachedTo(given);
-      if (settings.delivery.worker) found?.delivery?.start();
+      if (settings.delivery.worker && !serving) found?.delivery?.worker.start();
+      serving = true;
       return found?.router ?? Router();
     },
     worker(given) {
-      const delivery = attachedTo(given)?.delivery;
-      delivery?.start();
-      return { close: async () => delivery?.close() };
+      const worker = attachedTo(given)?.delivery?.worker;
+      worker?.start();
+      let stopped: Promise<void> | undefined;
+      return {
+        close() {
+          stopped ??= worker?.stop() ?? Promise.resolve();
+          return stopped;
+        },
+      };
     },
     on: (name, listener) => events.on(name, listener),
     async close() {
@@ -149,7 +157,7 @@ interface Attached {
 /** Telling ping and push clients, where either mode is on. */
 interface Delivery {
   readonly queue: DeliveryQueue;
-  start(): void;
+  readonly worker: DeliveryWorker;
   close(): Promise<void>;
 }
 
@@ -188,17 +196,15 @@ function deliveryOf(provider: Provider, configured: Configured, parts: Parts): D
     recipients: recipientsOf(provider, pushTokens(provider, configured.issuing)),
     events,
     settings: settings.delivery,
+    retention: settings.retention * 1000,
   });
   const worker = new DeliveryWorker(store.outbox, queue, (handle, turn) => deliverer.deliver(handle, turn));
-  let started = false;
   return {
     queue,
-    start() {
-      if (!started) worker.start().catch(unavailable);
-      started = true;
-    },
+    worker,
     async close() {
       await worker.close();
+      await queue.close();
       outgoing.close();
     },
   };

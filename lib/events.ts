@@ -65,8 +65,8 @@ export interface CibaEvents {
    * revoked. A `reason` of `refused` means that the endpoint is, or leads to, an address that is not allowed.
    */
   'delivery.failed': DeliveryEvent & { readonly reason: string };
-  /** The tokens of an approved push could not be issued. `cause` is for the log. */
-  'delivery.error': Omit<DeliveryEvent, 'attempts'> & { readonly cause: unknown };
+  /** A turn of telling a client met a fault, such as tokens that could not be issued; it is taken again. `cause` is for the log. */
+  'delivery.error': { readonly handle: string; readonly cause: unknown };
   /** The store did not answer in time. */
   'store.unavailable': { readonly cause: unknown };
 }

@@ -12,6 +12,7 @@ const SPECIAL_V4 = blockList([
   '10.0.0.0/8', // private
   '100.64.0.0/10', // shared by a carrier's customers
   '127.0.0.0/8', // loopback
+  '168.63.129.16', // the host of a virtual machine at Azure
   '169.254.0.0/16', // link-local, cloud metadata
   '172.16.0.0/12', // private
   '192.0.0.0/24', // protocol assignments

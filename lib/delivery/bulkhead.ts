@@ -1,7 +1,7 @@
 /** How many sends to one origin may be under way at a time in this process. */
 const PLACES = 8;
 
-/** How long a send waits for a place, and how old a send is that is taken to hang, in milliseconds. */
+/** How old a send is that is taken to hang, and how often one that waits for its place looks, in milliseconds. */
 const PATIENCE = 1_000;
 
 /** Gives a place back. Calling it again does nothing. */
@@ -28,24 +28,30 @@ export class Bulkhead {
     return this.#origins.size;
   }
 
-  /** Waits for a place, not for long: `stuck` says that the sends to this origin hang. */
+  /** Waits for a place, as long as the sends to this origin come to an end: `stuck` says that they hang. */
   async enter(origin: string): Promise<Leave | 'stuck'> {
     const entry = this.#origins.get(origin) ?? { places: new Set(), waiting: new Set() };
     this.#origins.set(origin, entry);
     if (entry.places.size < PLACES) return this.#take(origin, entry);
-    const [oldest] = entry.places;
-    if (oldest && this.#now() - oldest.began > PATIENCE) return 'stuck';
+    if (this.#hangs(entry)) return 'stuck';
     return new Promise((resolve) => {
       const given = (leave: Leave): void => {
-        clearTimeout(timer);
+        clearInterval(timer);
         resolve(leave);
       };
-      const timer = setTimeout(() => {
+      const timer = setInterval(() => {
+        if (!this.#hangs(entry)) return;
+        clearInterval(timer);
         entry.waiting.delete(given);
         resolve('stuck');
       }, PATIENCE);
       entry.waiting.add(given);
     });
+  }
+
+  #hangs({ places }: Origin): boolean {
+    const [oldest] = places;
+    return oldest !== undefined && this.#now() - oldest.began >= PATIENCE;
   }
 
   #take(origin: string, entry: Origin): Leave {

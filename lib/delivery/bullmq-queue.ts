@@ -2,7 +2,8 @@ import { createRequire } from 'node:module';
 import type { Queue, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { invalidOption } from '../options.js';
-import type { RedisClient } from '../store/redis-connection.js';
+import { type RedisClient, reconnectOnError } from '../store/redis-connection.js';
+import { within } from './deadline.js';
 import { CONCURRENCY, type DeliveryQueue, type Work } from './queue.js';
 
 /** The name of the queue in BullMQ, for dashboards. */
@@ -23,13 +24,22 @@ const WORKER = {
   drainDelay: 5,
 } as const;
 
-/** A job fails only where the store does not answer. Those that are done are kept for a while, for dashboards to show. */
+/**
+ * A job that fails met a fault, and is done again. One that is done is removed: whether there is more to do is for the outbox to
+ * say, and a job that lingered would keep another of its name out.
+ */
 const JOB = {
   attempts: 1_000_000,
   backoff: { type: 'fixed', delay: 1_000 },
-  removeOnComplete: { count: 1_000, age: 3_600 },
-  removeOnFail: { count: 1_000, age: 3_600 },
+  removeOnComplete: true,
+  removeOnFail: true,
 } as const;
+
+/** How long adding a job may take, in milliseconds: whoever adds one goes on without it. */
+const ADD_WITHIN = 2_000;
+
+/** How long running jobs are waited for, in milliseconds: longer than the longest, and not for ever where Redis is away. */
+const REST_WITHIN = 15_000;
 
 type Bullmq = typeof import('bullmq');
 
@@ -53,18 +63,28 @@ export class BullmqQueue implements DeliveryQueue {
 
   async add(handle: string, turn: number): Promise<void> {
     // Its name and its data are all that a dashboard shows: a handle, which is no secret.
-    await this.#queue.add('delivery', { handle, turn }, { ...JOB, jobId: `${handle}.${turn}` });
+    const added = this.#queue.add('delivery', { handle, turn }, { ...JOB, jobId: `${handle}.${turn}` });
+    await within(ADD_WITHIN, 'adding a job', added);
   }
 
-  async work(work: Work): Promise<void> {
+  work(work: Work): void {
     const options = { ...this.#place(), ...WORKER };
     this.#worker = new this.#bullmq.Worker(QUEUE_NAME, ({ data }) => work(data.handle, data.turn), options);
     this.#worker.on('error', this.#unavailable);
   }
 
+  async rest(): Promise<void> {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    if (!worker) return;
+    // Where Redis is away nothing that runs can be finished.
+    const finishing = worker.close(this.#connection.status !== 'ready');
+    await within(REST_WITHIN, 'finishing', finishing).catch(() => worker.disconnect().catch(() => {}));
+  }
+
   async close(): Promise<void> {
-    await this.#worker?.close();
-    await this.#queue.close().catch(() => {});
+    await this.rest();
+    await within(ADD_WITHIN, 'closing', this.#queue.close()).catch(() => {});
     this.#connection.disconnect();
   }
 
@@ -95,7 +115,9 @@ function openConnection(client: RedisClient): RedisClient {
     maxRetriesPerRequest: null,
     enableOfflineQueue: true,
     commandTimeout: undefined,
-    socketTimeout: undefined,
+    // Longer than a worker waits for a job. A host that vanished closes nothing.
+    socketTimeout: 3 * WORKER.drainDelay * 1_000,
+    reconnectOnError,
     keyPrefix: '',
   };
   const connection = client.isCluster

@@ -12,5 +12,7 @@ export interface Callback {
   readonly authReqId: string;
   /** The `client_notification_token` (CIBA Core 7.1). */
   readonly token: string;
+  /** Where the client was registered to be told when it asked. */
+  readonly endpoint: string | undefined;
   readonly constraint?: SenderConstraint | undefined;
 }

@@ -1,16 +1,21 @@
+import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { DeliverySettings } from '../options.js';
 import type { Decision, RequestPayload } from '../request/payload.js';
 import type { Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Bulkhead } from './bulkhead.js';
 import type { Callback, TellingMode } from './callback.js';
+import { within } from './deadline.js';
 import { pingBody, pushBody, pushErrorBody, pushErrorOf } from './message.js';
-import type { Answer, Outgoing } from './outgoing.js';
-import type { Recipients, TokenResponse } from './recipients.js';
+import { type Answer, LARGEST_BODY, type Outgoing } from './outgoing.js';
+import type { PushGrant, Recipients, TokenResponse } from './recipients.js';
 import { delayBefore, judge } from './retry-policy.js';
 
 /** How long one message may take, in milliseconds, from the look-up of the endpoint's name to the client's answer. */
 const WITHIN: Readonly<Record<TellingMode, number>> = { ping: 5_000, push: 10_000 };
+
+/** How long it may take at least where the request is about to end, in milliseconds. */
+const LEAST_WITHIN = 1_000;
 
 /** The last attempt begins so long before the request ends, in milliseconds. */
 const BEFORE_EXPIRY = 1_000;
@@ -18,20 +23,17 @@ const BEFORE_EXPIRY = 1_000;
 /** How often at most a client is told of an expiry, which nothing bounds any more. */
 const EXPIRY_ATTEMPTS = 5;
 
-/** How often tokens are tried to be issued where the reason for which that failed may pass. */
-const ISSUE_ATTEMPTS = 3;
+/** How long the server's own hooks and adapter may take, in milliseconds, before the turn is taken again. */
+const SERVER_WITHIN = 10_000;
 
-/** When they are tried again, in milliseconds. */
-const ISSUE_AGAIN_IN = 1_000;
+/** How often a body is tried to be kept whose keeping was not heard of. */
+const KEEP_ATTEMPTS = 3;
 
-/** When a request whose decision was announced and did not come is looked at again, in milliseconds. */
-const UNDECIDED_FOR = 2_000;
+/** When a request whose decision was announced and did not come is looked at again, in milliseconds: first, and at last. */
+const UNDECIDED_FOR = [2_000, 30_000] as const;
 
 /** How long a message waits whose endpoint keeps too many others waiting, in milliseconds. */
 const STUCK_FOR = 5_000;
-
-/** How long a delivery that was given up is listed, in milliseconds. */
-const FAILED_FOR = 86_400_000;
 
 /** What the last turn came to, as it is stored. */
 export interface Note {
@@ -49,6 +51,8 @@ export interface DelivererParts {
   readonly recipients: Recipients;
   readonly events: Events;
   readonly settings: DeliverySettings;
+  /** How long a request is remembered after its end, in milliseconds. */
+  readonly retention: number;
 }
 
 /** A turn under way. */
@@ -77,6 +81,17 @@ export class Deliverer {
 
   /** Takes a turn. Says in a word what it came to, for whoever looks at the queue. */
   async deliver(handle: string, turn: number): Promise<string> {
+    try {
+      return await this.#deliver(handle, turn);
+    } catch (cause) {
+      // That the store does not answer is said by the store. A queue keeps what it is told, which may be secret.
+      if (cause instanceof CibaError) throw cause;
+      this.#parts.events.emit('delivery.error', { handle, cause });
+      throw new Error('the turn met a fault');
+    }
+  }
+
+  async #deliver(handle: string, turn: number): Promise<string> {
     const { outbox, settings } = this.#parts;
     const due = await outbox.find(handle);
     const stage = stageOf(due, turn, settings.notifyExpiry);
@@ -87,7 +102,7 @@ export class Deliverer {
       case 'superseded':
         return stage;
       case 'undecided':
-        await outbox.postpone(handle, { turn, delay: UNDECIDED_FOR, sent: false, note: noteOf(stage) });
+        await outbox.postpone(handle, { turn, delay: undecidedFor(turn), sent: false, note: noteOf(stage) });
         return stage;
       case 'given up':
         return this.#finishGivingUp(due as StoredDelivery);
@@ -101,9 +116,14 @@ export class Deliverer {
   async #tell(turn: Turn): Promise<string> {
     const { bulkhead, outgoing, recipients } = this.#parts;
     const { due, callback, mode } = turn;
-    const recipient = await recipients.find(due.request.clientId);
-    const endpoint = recipient?.endpoint;
-    if (recipient?.mode !== mode || endpoint === undefined)
+    const recipient = await within(
+      SERVER_WITHIN,
+      'finding the client',
+      recipients.find(due.request.clientId),
+    );
+    const { endpoint } = callback;
+    // What a client asked for at one place is not told at another that somebody has registered since.
+    if (recipient?.mode !== mode || recipient.endpoint !== endpoint || endpoint === undefined)
       return this.#giveUp(turn, 'client_changed', false);
     const made = mode === 'ping' ? { body: pingBody(callback) } : await this.#pushBody(turn);
     if ('postponed' in made) return made.postponed;
@@ -113,7 +133,7 @@ export class Deliverer {
       const answer = await outgoing.post(endpoint, {
         bearer: callback.token,
         body: made.body,
-        within: WITHIN[mode],
+        within: Math.min(WITHIN[mode], Math.max(LEAST_WITHIN, due.request.remaining)),
       });
       return await this.#conclude(turn, answer);
     } finally {
@@ -157,20 +177,28 @@ export class Deliverer {
     const { handle } = due.request;
     const becomes = mode === 'push' ? ('undeliverable' as const) : undefined;
     const note = noteOf(reason);
-    const stands = await this.#parts.outbox.end(handle, { state: 'failed', becomes, sent, note });
+    const ending = { state: 'failed', turn: due.turn, becomes, sent, note } as const;
+    const stands = await this.#parts.outbox.end(handle, ending);
     if (stands !== 'failed') return 'superseded';
+    const outcome = await this.#finishGivingUp(due);
     const attempts = due.attempts + Number(sent);
     this.#parts.events.emit('delivery.failed', { ...this.#about(turn), attempts, reason });
-    return this.#finishGivingUp(due);
+    return outcome;
   }
 
   /** A ping may be tried again by an operator while the request lives, a push may not: its tokens are gone. */
-  async #finishGivingUp({ request: { handle, payload } }: StoredDelivery): Promise<string> {
+  async #finishGivingUp({ request }: StoredDelivery): Promise<string> {
+    const { handle, payload, decision = '{}' } = request;
     const { outbox, recipients } = this.#parts;
     const push = modeOf(JSON.parse(payload) as RequestPayload) === 'push';
     const body = push ? (await outbox.find(handle))?.body : undefined;
-    if (body !== undefined) await recipients.destroy(JSON.parse(body) as TokenResponse);
-    await outbox.leave(handle, { secrets: push, failedFor: FAILED_FOR });
+    if (body !== undefined) {
+      const { grantId, madeGrant } = JSON.parse(decision) as Decision;
+      const tokens = JSON.parse(body) as TokenResponse;
+      const destroyed = recipients.destroy(tokens, madeGrant ? grantId : undefined);
+      await within(SERVER_WITHIN, 'destroying tokens', destroyed);
+    }
+    await outbox.leave(handle, { secrets: push, failedFor: request.remaining + this.#parts.retention });
     return 'given up';
   }
 
@@ -204,7 +232,7 @@ export class Deliverer {
     const error = pushErrorOf(due.request);
     if (error) return this.#keep(turn, pushErrorBody(callback, error.error, error.description));
     const { model } = turn.payload;
-    const { handle: _, clientId, accountId, decision = '{}' } = due.request;
+    const { handle, clientId, accountId, decision = '{}' } = due.request;
     const { authReqId, constraint } = callback;
     const grant = {
       authReqId,
@@ -214,17 +242,20 @@ export class Deliverer {
       decision: JSON.parse(decision) as Decision,
       constraint,
     };
-    const issued = await this.#parts.recipients.issue(grant).catch((cause: unknown) => ({ cause }));
+    const issued = await this.#issue(grant).catch((cause: unknown) => ({ cause }));
     if ('tokens' in issued) {
-      return this.#keep(turn, pushBody(callback, issued.tokens), issued.tokens);
+      const body = pushBody(callback, issued.tokens);
+      if (Buffer.byteLength(body) <= LARGEST_BODY) return this.#keep(turn, body, issued.tokens);
+      await this.#parts.recipients.destroy(issued.tokens);
     }
     const { issueFailures = 0 } = readNote(due.note);
     if ('cause' in issued) {
-      this.#parts.events.emit('delivery.error', { ...this.#about(turn), cause: issued.cause });
-      if (issueFailures + 1 < ISSUE_ATTEMPTS) {
+      this.#parts.events.emit('delivery.error', { handle, cause: issued.cause });
+      // A fault may pass: it is a failed transaction only when there is no time left for another try.
+      const delay = delayBefore(issueFailures + 1);
+      if (this.#hasTime(turn, delay + SERVER_WITHIN)) {
         const more = { issueFailures: issueFailures + 1 };
-        const postponed = this.#postpone(turn, 'tokens_not_issued', jittered(ISSUE_AGAIN_IN), false, more);
-        return { postponed: await postponed };
+        return { postponed: await this.#postpone(turn, 'tokens_not_issued', delay, false, more) };
       }
     }
     const description = 'refused' in issued ? issued.refused : undefined;
@@ -233,11 +264,38 @@ export class Deliverer {
 
   /** Another process may have been first: then what it kept is said, and what was issued here is destroyed. */
   async #keep(turn: Turn, body: string, issued?: TokenResponse): Promise<Body> {
-    const stands = await this.#parts.outbox.keepBody(turn.due.request.handle, body);
+    const { handle } = turn.due.request;
+    const stands = await this.#keepBody(handle, body);
     if (issued && stands !== body) await this.#parts.recipients.destroy(issued);
-    if (stands !== undefined) return { body: stands };
-    await this.#parts.outbox.leave(turn.due.request.handle, { secrets: true });
-    return { postponed: 'over' };
+    // The telling ended meanwhile: what that left to do is done now.
+    return stands === undefined
+      ? { postponed: await this.#deliver(handle, turn.due.turn) }
+      : { body: stands };
+  }
+
+  async #keepBody(
+    handle: string,
+    body: string,
+    attempts: number = KEEP_ATTEMPTS,
+  ): Promise<string | undefined> {
+    return this.#parts.outbox.keepBody(handle, body).catch((error: unknown) => {
+      if (attempts === 1) throw error;
+      return this.#keepBody(handle, body, attempts - 1);
+    });
+  }
+
+  /** Tokens that come when nobody waits for them any more are destroyed. */
+  async #issue(grant: PushGrant): ReturnType<Recipients['issue']> {
+    const { recipients } = this.#parts;
+    const issuing = recipients.issue(grant);
+    try {
+      return await within(SERVER_WITHIN, 'issuing tokens', issuing);
+    } catch (cause) {
+      issuing
+        .then((late) => ('tokens' in late ? recipients.destroy(late.tokens) : undefined))
+        .catch(() => {});
+      throw cause;
+    }
   }
 
   #attemptsOf({ request }: StoredDelivery): number {
@@ -290,5 +348,7 @@ export function readNote(note: string | undefined): Partial<Note> {
 }
 
 const originOf = (endpoint: string): string => (URL.canParse(endpoint) ? new URL(endpoint).origin : endpoint);
+
+const undecidedFor = (turn: number): number => Math.min(UNDECIDED_FOR[0] * 2 ** (turn - 1), UNDECIDED_FOR[1]);
 
 const jittered = (delay: number): number => delay * (0.8 + 0.4 * Math.random());

@@ -49,15 +49,25 @@ export class Deliveries {
   }
 
   /**
-   * What is due or has been given up, the next one in front; what was delivered is not listed.
+   * What is due, the next one in front, and what has been given up, the last one in front. What was delivered is not listed.
    * @throws {CibaError} `store_unavailable`
    */
   async list({ state, limit = 100 }: ListedDeliveries = {}): Promise<DeliveryView[]> {
     const { waiting, failed } = await this.#outbox.list();
-    const handles = state === 'waiting' ? waiting : state === 'failed' ? failed : [...waiting, ...failed];
-    const some = [...new Set(handles)].slice(0, limit);
-    const found = await Promise.all(some.map((handle) => this.get(handle)));
-    return found.filter((view) => view !== undefined).filter((view) => !state || view.state === state);
+    const handles = [
+      ...new Set([
+        ...(state === 'failed' ? [] : waiting),
+        ...(state === 'waiting' ? [] : [...failed].reverse()),
+      ]),
+    ];
+    const views: DeliveryView[] = [];
+    // What is in an index may be over: some more are looked at until there are enough.
+    for (let from = 0; from < handles.length && views.length < limit; from += limit) {
+      const found = await Promise.all(handles.slice(from, from + limit).map((handle) => this.get(handle)));
+      const there = found.filter((view) => view !== undefined);
+      views.push(...there.filter((view) => !state || view.state === state));
+    }
+    return views.slice(0, limit);
   }
 
   /**
@@ -77,11 +87,13 @@ export class Deliveries {
   async retry(handle: string): Promise<void> {
     const queue = this.#queue();
     if (!queue) throw new CibaError('not_attached', 'call ciba.router(provider) before retrying a delivery');
-    // Noted first, so that a process which dies in between leaves a trace.
+    // Noted first, so that a process which dies in between leaves a trace; and then, because whoever gave it up may only now leave.
     await this.#outbox.schedule(handle, NOTED_FOR);
     const turn = await this.#outbox.reopen(handle);
     if (turn === undefined) throw new CibaError('not_deliverable', 'there is nothing left to deliver');
-    await queue.add(handle, turn);
+    await this.#outbox.schedule(handle, NOTED_FOR);
+    // What is not heard here is found in the outbox.
+    await queue.add(handle, turn).catch(() => {});
   }
 }
 

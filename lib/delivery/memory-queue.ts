@@ -13,15 +13,19 @@ export class MemoryQueue implements DeliveryQueue {
     this.#next();
   }
 
-  async work(work: Work): Promise<void> {
+  work(work: Work): void {
     this.#work = work;
     this.#next();
   }
 
-  async close(): Promise<void> {
+  async rest(): Promise<void> {
     this.#work = undefined;
-    this.#jobs.clear();
     await Promise.all(this.#running.values());
+  }
+
+  async close(): Promise<void> {
+    this.#jobs.clear();
+    await this.rest();
   }
 
   #next(): void {

@@ -1,5 +1,3 @@
-import type { LookupAddress } from 'node:dns';
-import { lookup as systemLookup } from 'node:dns/promises';
 import {
   type ClientRequest,
   Agent as HttpAgent,
@@ -18,6 +16,7 @@ import {
   NOT_PUBLIC,
   portOf,
 } from './endpoint.js';
+import { type Lookup, lookup } from './lookup.js';
 
 /** What became of one message. */
 export type Answer =
@@ -49,12 +48,9 @@ export interface Message {
 /** What decides where a message may go, and which certificates are trusted there. */
 export type OutgoingRules = EndpointRules & Pick<DeliverySettings, 'ca'>;
 
-/** Finds every address of a host name. */
-export type Lookup = (hostname: string) => Promise<readonly LookupAddress[]>;
-
 /** What a spec may replace. */
 export interface OutgoingParts {
-  /** Default: the system's resolver. */
+  /** Default: the name servers that the system is set up with. */
   readonly lookup?: Lookup;
   /** How long looking up, connecting and the TLS handshake may take together, in milliseconds. Default 2000. */
   readonly connectWithin?: number;
@@ -74,7 +70,11 @@ const ONCE = {
   autoSelectFamilyAttemptTimeout: 500,
 } as const;
 
-const LARGEST_BODY = 256 * 1024;
+/** How many 1xx answers may come before the answer. */
+const EARLY_AT_MOST = 16;
+
+/** The largest body that is sent, in bytes. */
+export const LARGEST_BODY: number = 256 * 1024;
 const LARGEST_HEADER = 16 * 1024;
 const LONGEST_RETRY_AFTER = 86_400;
 
@@ -102,7 +102,7 @@ export class Outgoing {
 
   constructor(rules: OutgoingRules, parts: OutgoingParts = {}) {
     this.#rules = rules;
-    this.#lookup = parts.lookup ?? ((hostname) => systemLookup(hostname, { all: true }));
+    this.#lookup = parts.lookup ?? lookup;
     this.#connectWithin = parts.connectWithin ?? CONNECT_WITHIN;
   }
 
@@ -128,8 +128,9 @@ export class Outgoing {
   #exchange(url: URL, body: Buffer, { bearer, within }: Message): Promise<Answer> {
     return new Promise((resolve) => {
       const secure = url.protocol === 'https:';
+      const over = new AbortController();
       const request = (secure ? httpsRequest : httpRequest)({
-        ...this.#connection(url, secure),
+        ...this.#connection(url, secure, over.signal),
         method: 'POST',
         path: `${url.pathname}${url.search}`,
         headers: {
@@ -158,6 +159,11 @@ export class Outgoing {
           clearTimeout(connecting);
         });
       });
+      let early = 0;
+      request.on('information', () => {
+        early += 1;
+        if (early > EARLY_AT_MOST) request.destroy(new Ended(failed('connection', 'too many 1xx answers')));
+      });
       request.once('response', (response) => {
         resolve(answerOf(response));
         timers.push(endAfter(DRAIN_WITHIN));
@@ -168,6 +174,7 @@ export class Outgoing {
       request.on('close', () => {
         for (const timer of [connecting, ...timers]) clearTimeout(timer);
         this.#underWay.delete(request);
+        over.abort();
         resolve(failed('connection', 'closed'));
       });
       request.end(body);
@@ -175,14 +182,14 @@ export class Outgoing {
   }
 
   /** Everything about the connection is said here, so that no default of the process is asked. */
-  #connection(url: URL, secure: boolean): RequestOptions {
+  #connection(url: URL, secure: boolean, over: AbortSignal): RequestOptions {
     const host = hostOf(url);
     const { ca } = this.#rules;
     return {
       protocol: url.protocol,
       host,
       port: portOf(url),
-      lookup: this.#checkedLookup(host),
+      lookup: this.#checkedLookup(host, over),
       agent: secure ? new HttpsAgent(ONCE) : new HttpAgent(ONCE),
       maxHeaderSize: LARGEST_HEADER,
       insecureHTTPParser: false,
@@ -197,11 +204,11 @@ export class Outgoing {
    * Looks up once and hands on what was checked, so that no second answer of the DNS can change where the connection goes. One
    * forbidden address refuses all of them: which one is tried first is not ours to say.
    */
-  #checkedLookup(host: string): LookupFunction {
+  #checkedLookup(host: string, over: AbortSignal): LookupFunction {
     const allows = (address: string): boolean =>
       isAllowedAddress(address, this.#rules) && (!isLoopbackHost(host) || isLoopback(address));
     return (hostname, _options, callback) => {
-      this.#lookup(hostname).then(
+      this.#lookup(hostname, over).then(
         (found) => {
           const addresses = found.map(({ address }) => ({ address, family: isIP(address) }));
           if (addresses.length === 0) callback(new Ended(failed('dns', 'ENODATA')), []);

@@ -8,10 +8,15 @@ export type Work = (handle: string, turn: number) => Promise<string>;
 export interface DeliveryQueue {
   add(handle: string, turn: number): Promise<void>;
   /** Does jobs in this process from now on. */
-  work(work: Work): Promise<void>;
-  /** Finishes what is running and takes no more. */
+  work(work: Work): void;
+  /** Finishes what is running and takes no more, until it is told to work again. */
+  rest(): Promise<void>;
+  /** Rests, and ends what it opened. */
   close(): Promise<void>;
 }
 
-/** How many jobs a process does at a time. */
-export const CONCURRENCY = 64;
+/**
+ * How many jobs a process does at a time. A job that waits for a client's endpoint costs a connection and little else, so that very
+ * many of them may hang before another client has to wait.
+ */
+export const CONCURRENCY = 1_000;

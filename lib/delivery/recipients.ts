@@ -27,6 +27,9 @@ export interface Recipients {
   find(clientId: string): Promise<Recipient | undefined>;
   /** Issues the tokens of an approval; `refused` says why where that will never be possible. */
   issue(grant: PushGrant): Promise<{ readonly tokens: TokenResponse } | { readonly refused: string }>;
-  /** Destroys tokens that were issued and did not reach the client. */
-  destroy(tokens: TokenResponse): Promise<void>;
+  /**
+   * Destroys tokens that were issued and did not reach the client, or were not acknowledged by it. Of a grant that was made for
+   * them alone, everything is destroyed that the client may have made of them.
+   */
+  destroy(tokens: TokenResponse, grantId?: string): Promise<void>;
 }

@@ -33,10 +33,10 @@ export function judge(answer: Answer): Verdict {
  * Milliseconds to wait after attempt number `attempt`, the first being 1. It is no shorter than a
  * `Retry-After` asks for, up to a minute (RFC 6585 4, RFC 9110 10.2.3).
  */
-export function delayBefore(attempt: number, answer: Answer, random: () => number = Math.random): number {
+export function delayBefore(attempt: number, answer?: Answer, random: () => number = Math.random): number {
   const wait = WAITS[Math.min(Math.max(attempt, 1), WAITS.length) - 1] ?? 0;
   const moved = JITTER * random();
   const least = wait * 1000 * (1 - JITTER + 2 * moved);
-  const asked = answer.kind === 'answered' ? Math.min(answer.retryAfter ?? 0, LONGEST_ASKED) * 1000 : 0;
+  const asked = answer?.kind === 'answered' ? Math.min(answer.retryAfter ?? 0, LONGEST_ASKED) * 1000 : 0;
   return Math.round(Math.max(asked * (1 + moved), least));
 }

@@ -14,7 +14,7 @@ export class DeliveryWorker {
   readonly #work: Work;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> = Promise.resolve();
-  #closed = false;
+  #working = 0;
 
   constructor(outbox: Outbox, queue: DeliveryQueue, work: Work) {
     this.#outbox = outbox;
@@ -22,26 +22,35 @@ export class DeliveryWorker {
     this.#work = work;
   }
 
-  async start(): Promise<void> {
+  /** Begins, where nobody in this process has. */
+  start(): void {
+    this.#working += 1;
+    if (this.#working > 1) return;
     this.#plan();
-    await this.#queue.work(this.#work);
+    this.#queue.work(this.#work);
   }
 
-  /** Finishes what is running; what is left is another process's, or the next start's. */
+  /** Finishes what is running, where nobody else in this process goes on; what is left is another process's. */
+  async stop(): Promise<void> {
+    this.#working -= 1;
+    if (this.#working <= 0) await this.close();
+  }
+
+  /** Finishes what is running, whoever began. */
   async close(): Promise<void> {
-    this.#closed = true;
+    this.#working = 0;
     clearTimeout(this.#timer);
     await this.#sweeping;
-    await this.#queue.close();
+    await this.#queue.rest();
   }
 
   #plan(): void {
     this.#timer = setTimeout(() => {
       this.#sweeping = this.#sweep()
-        // The store has said that it does not answer; what is due stays due.
+        // Whatever did not answer: what is due stays due.
         .catch(() => {})
         .then(() => {
-          if (!this.#closed) this.#plan();
+          if (this.#working > 0) this.#plan();
         });
     }, SWEEP_EVERY).unref();
   }
@@ -50,7 +59,7 @@ export class DeliveryWorker {
     for (;;) {
       const due = await this.#outbox.due(BATCH);
       await Promise.all(due.map(({ handle, turn }) => this.#queue.add(handle, turn)));
-      if (due.length < BATCH || this.#closed) return;
+      if (due.length < BATCH || this.#working === 0) return;
     }
   }
 }

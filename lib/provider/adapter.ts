@@ -1,5 +1,11 @@
 import { randomUUID } from 'node:crypto';
-import Provider, { type Adapter, type AdapterPayload, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import Provider, {
+  type Adapter,
+  type AdapterPayload,
+  type Client,
+  errors,
+  type KoaContextWithOIDC,
+} from 'oidc-provider';
 import type { Callback } from '../delivery/callback.js';
 import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
@@ -7,7 +13,7 @@ import type { Settings } from '../options.js';
 import { handleOf } from '../request/handle.js';
 import { type Decision, type RequestPayload, storablePayload } from '../request/payload.js';
 import type { NewRequest, PollResult, Store } from '../store/store.js';
-import { deliveryModeOf, intervalOf } from './client-metadata.js';
+import { deliveryModeOf, intervalOf, notificationEndpointOf } from './client-metadata.js';
 import { exchangeOf } from './exchange.js';
 import type { IssuingConfig } from './issuing-config.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
@@ -80,8 +86,9 @@ export class RequestAdapter implements Adapter {
   /** What the client is told with. A push has no token request to bind its tokens at, so it is bound here (CIBA Core 14). */
   async #callback(ctx: KoaContextWithOIDC, authReqId: string, mode: 'ping' | 'push'): Promise<string> {
     const token = String(ctx.oidc.params?.['client_notification_token']);
+    const endpoint = notificationEndpointOf(ctx.oidc.client as Client);
     const constraint = mode === 'push' ? await senderConstraintOf(ctx, this.#issuing) : undefined;
-    const callback: Callback = { authReqId, token, constraint };
+    const callback: Callback = { authReqId, token, endpoint, constraint };
     return JSON.stringify(callback);
   }
 
@@ -133,9 +140,7 @@ export class RequestAdapter implements Adapter {
   async #poll(id: string, ctx: KoaContextWithOIDC): Promise<AdapterPayload | undefined> {
     const exchange = exchangeOf(ctx);
     // CIBA Core 11.
-    if (deliveryModeOf(ctx.oidc.client) === 'push') {
-      throw new errors.UnauthorizedClient('the client is told by push and has nothing to ask for here');
-    }
+    if (deliveryModeOf(ctx.oidc.client) === 'push') throw pushedOnly();
     const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
     const interval = intervalOf(ctx.oidc.client, this.#settings);
     const found = await failClosed(exchange, () => this.#askStore(handle, clientId), interval);
@@ -190,8 +195,10 @@ export class RequestAdapter implements Adapter {
     clientId: string,
     { accountId, payload, decision, remaining }: Extract<PollResult, { result: 'approved' }>,
   ): AdapterPayload {
-    const { model } = JSON.parse(payload) as RequestPayload;
-    const decided = JSON.parse(decision) as Decision;
+    const { model, deliveryMode } = JSON.parse(payload) as RequestPayload;
+    // The client may be registered for another mode by now: what is pushed is not to be had here as well.
+    if (deliveryMode === 'push') throw pushedOnly();
+    const { madeGrant: _, ...decided } = JSON.parse(decision) as Decision;
     return { ...model, ...decided, ...identity(id, clientId, accountId, remaining) };
   }
 
@@ -226,6 +233,10 @@ function denialOf({ error, errorDescription }: Decision): Error {
   return error === undefined || error === 'access_denied'
     ? new errors.AccessDenied(errorDescription)
     : new errors.CustomOIDCProviderError(error, errorDescription);
+}
+
+function pushedOnly(): Error {
+  return new errors.UnauthorizedClient('the client is told by push and has nothing to ask for here');
 }
 
 function clientIdOf(ctx: KoaContextWithOIDC): string {

@@ -53,8 +53,11 @@ export function extendClientMetadata(
     // Theirs is returned as it is: oidc-provider refuses a validator that returns a promise.
     validator(ctx, key, value, metadata): undefined {
       if (!ours.has(key)) return theirs?.validator?.(ctx, key, value, metadata) as undefined;
-      if (key === LOOPBACK_ENDPOINT) return;
       const author = rules.authorOf(ctx, metadata.client_id);
+      if (key === LOOPBACK_ENDPOINT) {
+        if (author === 'client' && value !== undefined) refuse(`${key} cannot be registered`);
+        return;
+      }
       // The validator is called once a property; what concerns the client as a whole is done at the first.
       if (key === SETTINGS[0]) checkCibaClient(metadata, author, rules);
       checkSetting(
@@ -135,7 +138,7 @@ function checkCibaClient(metadata: ClientMetadata, author: Author, rules: Client
   const mode = metadata.backchannel_token_delivery_mode as string | undefined;
   const grants = listOf(metadata.grant_types);
   // What the adapter holds may be older than the rules for endpoints, which are kept to again whenever one is sent to.
-  if ((mode === 'ping' || mode === 'push') && author !== 'adapter') checkEndpoint(metadata, author, rules);
+  if ((mode === 'ping' || mode === 'push') && author !== 'adapter') checkEndpoint(metadata, rules);
   if (mode === 'push') {
     beginPush(metadata, grants);
   } else if (!grants.includes(CIBA_GRANT)) {
@@ -164,9 +167,8 @@ function beginPush(metadata: ClientMetadata, grants: readonly string[]): void {
 }
 
 /** CIBA Core 4, 9, 14. */
-function checkEndpoint(metadata: ClientMetadata, author: Author, { settings }: ClientRules): void {
+function checkEndpoint(metadata: ClientMetadata, { settings }: ClientRules): void {
   const moved = metadata[LOOPBACK_ENDPOINT];
-  if (author === 'client' && moved !== undefined) refuse(`${LOOPBACK_ENDPOINT} cannot be registered`);
   const endpoint = moved ?? metadata[ENDPOINT];
   if (endpoint === undefined) refuse(`${ENDPOINT} is mandatory property`);
   const wrong =

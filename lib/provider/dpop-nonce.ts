@@ -10,10 +10,12 @@ export function currentNonce(secret: Uint8Array): string {
 }
 
 /** Whether a nonce was handed out in the last few minutes. */
-export function isFreshNonce(secret: Uint8Array, nonce: string): boolean {
+export function isFreshNonce(secret: Uint8Array, nonce: unknown): boolean {
+  if (typeof nonce !== 'string') return false;
   const given = Buffer.from(nonce);
   const now = Math.floor(Date.now() / STEP);
-  return Array.from({ length: STEPS }, (_, ago) => Buffer.from(nonceOf(secret, now - ago))).some(
+  // One step ahead: another node's clock may be.
+  return Array.from({ length: STEPS + 1 }, (_, ago) => Buffer.from(nonceOf(secret, now + 1 - ago))).some(
     (accepted) => accepted.length === given.length && timingSafeEqual(accepted, given),
   );
 }

@@ -15,14 +15,17 @@ export async function provenKeyOf(ctx: KoaContextWithOIDC, config: DpopConfig): 
   const { payload, jwk } = await verifiedProof(ctx.get('DPoP'), config);
   const { iat, jti, htm, htu, nonce } = payload;
   if (typeof jti !== 'string' || jti === '') throw invalid('must have a jti');
-  if (typeof iat !== 'number') throw invalid('must have an iat');
+  if (!Number.isSafeInteger(iat)) throw invalid('must have an iat');
   if (htm !== ctx.method) throw invalid('is of another method');
   if (addressOf(htu) !== addressOf(ctx.oidc.urlFor(ctx.oidc.route))) throw invalid('is of another address');
   checkNonce(ctx, config, nonce);
   const now = Math.floor(Date.now() / 1000);
   // A nonce shows that the proof is new, whatever the client's clock says (RFC 9449 8).
-  if (nonce === undefined && Math.abs(now - iat) > WINDOW) throw invalid('is too old or from the future');
-  if (!config.allowReplay) await checkReplay(ctx, jti, Math.max(now, iat) + WINDOW);
+  if (nonce === undefined && Math.abs(now - Number(iat)) > WINDOW)
+    throw invalid('is too old or from the future');
+  // Where there is none, the proof stays good for as long after its iat.
+  const until = (nonce === undefined ? Math.max(now, Number(iat)) : now) + WINDOW;
+  if (!config.allowReplay) await checkReplay(ctx, jti, until);
   return calculateJwkThumbprint(jwk);
 }
 
@@ -49,7 +52,7 @@ function checkNonce(
   if (nonceSecret === undefined) {
     if (required) throw new Error('features.dPoP.requireNonce needs features.dPoP.nonceSecret');
     if (nonce !== undefined) throw invalid('must not have a nonce: none was given');
-  } else if (nonce === undefined ? required : !isFreshNonce(nonceSecret, String(nonce))) {
+  } else if (nonce === undefined ? required : !isFreshNonce(nonceSecret, nonce)) {
     ctx.set('DPoP-Nonce', currentNonce(nonceSecret));
     throw new errors.UseDpopNonce('the DPoP proof must have the nonce given');
   }
@@ -66,7 +69,8 @@ async function checkReplay(ctx: KoaContextWithOIDC, jti: string, until: number):
 /** A URL without what a proof leaves out, written in one way (RFC 9449 4.3). */
 function addressOf(url: unknown): string | undefined {
   if (typeof url !== 'string' || !URL.canParse(url)) return undefined;
-  const { origin, pathname } = new URL(url);
+  const { origin, pathname, username, password } = new URL(url);
+  if (username !== '' || password !== '') return undefined;
   return `${origin}${pathname}`;
 }
 

@@ -54,7 +54,7 @@ export function issuingConfigOf(config: Configuration, findAccount: FindAccount 
         }),
     },
     authorizationDetailsForAccessToken: richAuthorizationRequests?.authorizationDetailsForAccessToken,
-    getCertificate: mTLS?.enabled && mTLS.certificateBoundAccessTokens ? mTLS.getCertificate : undefined,
+    getCertificate: certificatesOf(mTLS),
     dPoP: {
       enabled: dPoP?.enabled ?? true,
       algorithms: config.enabledJWA?.dPoPSigningAlgValues ?? ['ES256', 'Ed25519', 'EdDSA'],
@@ -63,4 +63,15 @@ export function issuingConfigOf(config: Configuration, findAccount: FindAccount 
       requireNonce: dPoP?.requireNonce ?? (() => false),
     },
   };
+}
+
+/** Where tokens can be bound to certificates and nobody says how one is found, none is issued without. */
+function certificatesOf(mTLS: Features['mTLS']): MTLSGetCertificate | undefined {
+  if (!mTLS?.enabled || !mTLS.certificateBoundAccessTokens) return undefined;
+  return (
+    mTLS.getCertificate ??
+    (() => {
+      throw new Error('features.mTLS.getCertificate is needed to bind tokens to certificates');
+    })
+  );
 }

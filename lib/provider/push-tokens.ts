@@ -97,8 +97,9 @@ async function sourceOf(
   provider: Provider,
   { findAccount }: IssuingConfig,
   ctx: KoaContextWithOIDC,
-  { authReqId, clientId, accountId, model, decision }: PushGrant,
+  { authReqId, clientId, accountId, model, decision, constraint }: PushGrant,
 ): Promise<Source> {
+  const { madeGrant: _, ...decided } = decision;
   Object.assign(ctx.oidc, {
     route: BACKCHANNEL_ROUTE,
     params: { ...(model['params'] as object | undefined) },
@@ -107,11 +108,12 @@ async function sourceOf(
   ctx.oidc.entity('Client', client);
   const request = new provider.BackchannelAuthenticationRequest({
     ...model,
-    ...decision,
+    ...decided,
     jti: authReqId,
     clientId,
     accountId,
   } as { clientId: string });
+  checkConstraint(client, constraint);
   const grant = found(await provider.Grant.find(request.grantId), 'grant');
   if (grant.clientId !== clientId || grant.accountId !== accountId) {
     throw new errors.InvalidGrant('the grant is of another client or account');
@@ -122,6 +124,15 @@ async function sourceOf(
   const account = found(await findAccount(ctx, accountId, request), 'account');
   ctx.oidc.entity('Account', account);
   return { ctx, request, client, grant, account };
+}
+
+/** A client that has been registered for bound tokens since it asked gets no others. */
+function checkConstraint(client: Client, constraint: PushGrant['constraint']): void {
+  const { dpopBoundAccessTokens, tlsClientCertificateBoundAccessTokens } = client;
+  const unbound =
+    (dpopBoundAccessTokens && constraint?.jkt === undefined) ||
+    (tlsClientCertificateBoundAccessTokens && constraint?.['x5t#S256'] === undefined);
+  if (unbound) throw new errors.InvalidGrant('the request came without the key that the client is bound to');
 }
 
 /** An approval that ends with the person's session ends with it before the tokens are there, too. */

@@ -20,6 +20,14 @@ export function recipientsOf(provider: Provider, tokens: PushTokens): Recipients
         return { refused: error.error_description ?? error.error };
       }
     },
-    destroy: (issued) => tokens.destroy(issued),
+    async destroy(issued, grantId) {
+      await tokens.destroy(issued);
+      if (grantId === undefined) return;
+      await Promise.all([
+        provider.AccessToken.revokeByGrantId(grantId),
+        provider.RefreshToken.revokeByGrantId(grantId),
+      ]);
+      await (await provider.Grant.find(grantId))?.destroy();
+    },
   };
 }

@@ -18,6 +18,8 @@ export interface RequestPayload {
 export interface Decision {
   /** For an approval: what the issued tokens build on. */
   readonly grantId?: string | undefined;
+  /** Whether that grant was made for this approval alone. */
+  readonly madeGrant?: boolean | undefined;
   /** Where the person granted less than was asked for: what counts from then on, for refresh tokens too. */
   readonly scope?: string | undefined;
   readonly acr?: string | undefined;

@@ -57,6 +57,10 @@ export interface RequestsParts {
   readonly announce: (handle: string) => void;
 }
 
+/** Who decides: an account, or the server itself, which withdraws. */
+type Decider = string | typeof SERVER;
+const SERVER = Symbol('the server');
+
 /** How soon a request is looked at whose decision was announced and not followed by a delivery, in milliseconds. */
 const ANNOUNCED_FOR = 1_000;
 
@@ -120,6 +124,7 @@ export class Requests {
     const rar = approval.rar ?? (approval.grantId === undefined ? request.authorizationDetails : []);
     const decision: Decision = {
       grantId: grant.grantId,
+      madeGrant: stored.told && approval.grantId === undefined ? true : undefined,
       scope: approval.scope === undefined ? undefined : scope,
       acr,
       amr: approval.amr && [...approval.amr],
@@ -165,16 +170,16 @@ export class Requests {
    * @throws {CibaError} `not_found`, `expired`, `already_decided` with the outcome that stands, `store_unavailable`
    */
   async cancel(handle: string): Promise<void> {
-    const stored = await this.#open(handle, undefined);
-    const { clientId, accountId } = await this.#decide(stored, undefined, 'cancelled', {});
+    const stored = await this.#open(handle, SERVER);
+    const { clientId, accountId } = await this.#decide(stored, SERVER, 'cancelled', {});
     this.#parts.events.emit('request.cancelled', { handle, clientId, accountId });
   }
 
   /** What can be refused before anything is made for a decision; the store judges again, in one step with the write. */
-  async #open(handle: string, accountId: string | undefined): Promise<StoredRequest> {
+  async #open(handle: string, decider: Decider): Promise<StoredRequest> {
     const stored = await this.#parts.store.read(handle);
     if (!stored) throw this.#refused(handle, { result: 'gone' });
-    if (accountId !== undefined && stored.accountId !== accountId)
+    if (decider !== SERVER && stored.accountId !== decider)
       throw this.#refused(handle, { result: 'forbidden' });
     if (stored.status !== 'pending')
       throw this.#refused(handle, { result: 'conflict', status: stored.status });
@@ -183,13 +188,13 @@ export class Requests {
 
   async #decide(
     { handle, told }: StoredRequest,
-    accountId: string | undefined,
+    decider: Decider,
     verdict: Verdict,
     decision: Decision,
   ): Promise<{ readonly clientId: string; readonly accountId: string }> {
     const attempt = {
       handle,
-      accountId,
+      accountId: decider === SERVER ? undefined : decider,
       verdict,
       decision: JSON.stringify(decision),
       operation: randomUUID(),

@@ -40,7 +40,7 @@ export class MemoryOutbox implements Outbox {
   }
 
   async list(): Promise<{ waiting: string[]; failed: string[] }> {
-    for (const [handle, until] of this.#failed) if (until <= this.#now()) this.#failed.delete(handle);
+    this.#prune();
     return { waiting: byTime(this.#waiting), failed: byTime(this.#failed) };
   }
 
@@ -75,10 +75,14 @@ export class MemoryOutbox implements Outbox {
     return true;
   }
 
-  async end(handle: string, { state, becomes, sent, note }: Ending): Promise<DeliveryState | undefined> {
+  async end(
+    handle: string,
+    { state, turn, becomes, sent, note }: Ending,
+  ): Promise<DeliveryState | undefined> {
     const { record } = this.#find(handle) ?? {};
     const delivery = record?.delivery;
     if (!record || delivery?.state !== 'waiting') return delivery?.state;
+    if (turn !== undefined && turn !== delivery.turn) return delivery.state;
     Object.assign(delivery, { state, attempts: delivery.attempts + Number(sent), dueAt: 0, note });
     if (becomes !== undefined && record.status === 'approved') record.status = becomes;
     return state;
@@ -90,6 +94,7 @@ export class MemoryOutbox implements Outbox {
       delete delivery.callback;
       delete delivery.body;
     }
+    this.#prune();
     if (how.failedFor !== undefined) this.#failed.set(handle, this.#now() + Math.round(how.failedFor));
     this.#waiting.delete(handle);
   }
@@ -106,6 +111,10 @@ export class MemoryOutbox implements Outbox {
     }
     this.#failed.delete(handle);
     return delivery.turn;
+  }
+
+  #prune(): void {
+    for (const [handle, until] of this.#failed) if (until <= this.#now()) this.#failed.delete(handle);
   }
 
   #delivery(handle: string): RequestRecord['delivery'] {

@@ -1,5 +1,6 @@
 import { pollPending, type RequestRecord, statusAt } from './lifecycle.js';
 import { MemoryOutbox } from './memory-outbox.js';
+import { EXPIRY_GRACE } from './outbox.js';
 import type {
   ClaimAttempt,
   ClaimResult,
@@ -179,6 +180,10 @@ export class MemoryStore implements Store {
     const now = this.#now();
     for (const [handle, record] of this.#requests) {
       if (statusAt(record, now) === 'gone') this.#requests.delete(handle);
+      // As Redis does: what nobody decided keeps no secret beyond its end.
+      else if (record.status === 'pending' && now >= record.expiresAt + EXPIRY_GRACE) {
+        delete record.delivery?.callback;
+      }
     }
   }
 }

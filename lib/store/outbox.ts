@@ -37,6 +37,8 @@ export interface Postponement {
 /** How the telling of a client ended. */
 export interface Ending {
   readonly state: Exclude<DeliveryState, 'waiting'>;
+  /** The turn that it counts in only; left out, any: a client that was told was told. */
+  readonly turn?: number | undefined;
   /** What an approved request becomes by it, where the tokens are in the message. */
   readonly becomes: 'delivered' | 'undeliverable' | undefined;
   /** Whether the last turn sent something. */

@@ -6,6 +6,11 @@ export type RedisClient = Redis | Cluster;
 /** How long a command may take before its request is answered 503, in milliseconds. */
 export const COMMAND_TIMEOUT = 1_000;
 
+/** A demoted primary answers READONLY (before Redis 7 somewhere in the message): the next command goes to its successor. */
+export function reconnectOnError(error: Error): boolean {
+  return error.message.includes('READONLY');
+}
+
 /**
  * Why not the caller's own connection: ioredis' defaults keep a request waiting for more than half a minute on a dead
  * server. A command that lost its reply is sent again, which every script of ours stands.
@@ -21,8 +26,7 @@ const bounded = {
   autoResendUnfulfilledCommands: true,
   stringNumbers: false,
   retryStrategy: (attempt: number): number => Math.min(25 * 2 ** attempt, 400) + Math.random() * 100,
-  // A demoted primary answers READONLY (before Redis 7 somewhere in the message): the next command goes to its successor.
-  reconnectOnError: (error: Error): boolean => error.message.includes('READONLY'),
+  reconnectOnError,
 } satisfies RedisOptions;
 
 /** Opens a connection of our own to where `client` points. It is the plugin's to close. */

@@ -95,9 +95,16 @@ export class RedisOutbox implements Outbox {
     return true;
   }
 
-  async end(handle: string, { state, becomes, sent, note }: Ending): Promise<DeliveryState | undefined> {
+  async end(
+    handle: string,
+    { state, turn, becomes, sent, note }: Ending,
+  ): Promise<DeliveryState | undefined> {
     const key = requestKey(this.#prefix, handle);
-    const stands = await this.#redis.run('told', [key], [state, becomes ?? '', Number(sent), note]);
+    const stands = await this.#redis.run(
+      'told',
+      [key],
+      [state, becomes ?? '', Number(sent), note, turn ?? 0],
+    );
     return (stands as DeliveryState | null) ?? undefined;
   }
 

@@ -40,7 +40,8 @@ export class RedisScripts {
     try {
       const redis = this.#connection();
       return await Promise.race([whenReady(redis).then(() => command(redis)), deadline]);
-    } catch (cause) {
+    } catch (error) {
+      const cause = withoutArguments(error);
       this.#unavailable(cause);
       throw new CibaError('store_unavailable', 'the store did not answer', { cause });
     } finally {
@@ -64,6 +65,12 @@ export class RedisScripts {
     this.#opened = connection;
     return connection;
   }
+}
+
+/** What ioredis throws carries the command with its arguments, which may be secret and would be in every log. */
+function withoutArguments(error: unknown): Error {
+  const { name, message, code } = error as Error & { code?: unknown };
+  return Object.assign(new Error(message), { name, ...(code !== undefined && { code }) });
 }
 
 function commandName(name: ScriptName): string {

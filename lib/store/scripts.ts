@@ -512,7 +512,8 @@ return 1
   ARGV[3] what an approved request becomes by it, '' where its tokens are fetched
   ARGV[4] how many attempts the last turn was, 1 or 0
   ARGV[5] note
-  Output  how the telling ended, or false where nobody was to be told
+  ARGV[6] the turn that this counts in only, 0 for any
+  Output  how the telling ended, 'waiting' where another turn is to come, or false where nobody was to be told
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -526,9 +527,10 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'delivery', 'attempts')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'delivery', 'attempts', 'turn')
 if status_at(clock(ARGV[1]), r[1], r[2], r[3], r[4]) == 'gone' then return false end
 if r[5] ~= 'waiting' then return r[5] end
+if ARGV[6] ~= '0' and ARGV[6] ~= r[7] then return 'waiting' end
 redis.call('HSET', KEYS[1], 'delivery', ARGV[2], 'attempts', r[6] + ARGV[4], 'note', ARGV[5])
 redis.call('HDEL', KEYS[1], 'due')
 -- As it is written: what was delivered in the last moment of an approval stays delivered.

@@ -32,8 +32,8 @@ describe('the sends to one origin', () => {
   const fill = (): Promise<Leave[]> => Promise.all(Array.from({ length: PLACES }, () => enter()));
 
   /** What an entry has come to by now. */
-  const watch = (entering: Promise<Leave | 'stuck'>): { result: Leave | 'stuck' | 'waits' } => {
-    const seen: { result: Leave | 'stuck' | 'waits' } = { result: 'waits' };
+  const watch = (entering: Promise<Leave | 'stuck'>): { result: Leave | 'stuck' | 'waits' | 'was there' } => {
+    const seen: { result: Leave | 'stuck' | 'waits' | 'was there' } = { result: 'waits' };
     entering.then((result) => {
       seen.result = result;
     });
@@ -64,7 +64,20 @@ describe('the sends to one origin', () => {
     expect({ origins: bulkhead.size, timers: jest.getTimerCount() }).toEqual({ origins: 0, timers: 0 });
   });
 
-  it('wait for a second and no longer, and are not let in afterwards', async () => {
+  it('wait as long as others come to an end', async () => {
+    const leaves = await fill();
+    const patient = Array.from({ length: 3 * PLACES }, () => watch(bulkhead.enter(SLOW)));
+    for (let second = 0; second < 3; second += 1) {
+      await pass(900);
+      for (const leave of leaves.splice(0)) leave();
+      await pass(0);
+      for (const { result } of patient) if (typeof result === 'function') leaves.push(result);
+      for (const each of patient) if (typeof each.result === 'function') each.result = 'was there';
+    }
+    expect(patient.map(({ result }) => result)).toEqual(Array(3 * PLACES).fill('was there'));
+  });
+
+  it('wait for a second behind those that hang, and are not let in afterwards', async () => {
     const leaves = await fill();
     const late = watch(bulkhead.enter(SLOW));
     await pass(999);
@@ -78,7 +91,7 @@ describe('the sends to one origin', () => {
 
   it('do not wait at all where the oldest under way seems to hang', async () => {
     const [oldest] = await fill();
-    await pass(1_000);
+    await pass(999);
     expect(watch(bulkhead.enter(SLOW)).result).toBe('waits');
     await pass(1);
     expect(await bulkhead.enter(SLOW)).toBe('stuck');

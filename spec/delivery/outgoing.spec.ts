@@ -4,9 +4,9 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { jest } from '@jest/globals';
+import type { Lookup } from '../../lib/delivery/lookup.js';
 import {
   type Answer,
-  type Lookup,
   Outgoing,
   type OutgoingParts,
   type OutgoingRules,
@@ -260,6 +260,7 @@ describe('an answer', () => {
       'a change of protocol',
       raw('HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: x\r\n\r\n'),
     ],
+    ['hints for ever', flood('', 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n')],
     ['nothing', raw('')],
     ['a broken connection', reset()],
   ])('that is %s is none [PING-11]', async (_what, script) => {
@@ -274,7 +275,6 @@ describe('time', () => {
   it.each<readonly [string, Script]>([
     ['never answers', hang()],
     ['answers byte by byte', drip(`HTTP/1.1 200 OK\r\nx-filler: ${'x'.repeat(9_999)}\r\n\r\n`, 20)],
-    ['sends hints for ever', flood('', 'HTTP/1.1 103 Early Hints\r\nlink: </a>\r\n\r\n')],
   ])('is up for an endpoint that %s [PING-11]', async (_what, script) => {
     const to = await receiver();
     to.answer(script);
@@ -487,7 +487,8 @@ describe('an endpoint that is not allowed', () => {
     const to = await receiver();
     const given = [['127.0.0.1'], ['10.0.0.1'], ['127.0.0.1'], ['127.0.0.1', '10.0.0.1']];
     const asked: string[] = [];
-    const lookup: Lookup = (hostname) => found(...(given[asked.push(hostname) - 1] ?? []))(hostname);
+    const lookup: Lookup = (hostname, signal) =>
+      found(...(given[asked.push(hostname) - 1] ?? []))(hostname, signal);
     const from = outgoing({ allowedPorts: [to.port], allowedAddresses: ['127.0.0.1'] }, { lookup });
     const answers: Answer[] = [];
     const begun = await countConnects(async () => {

@@ -162,7 +162,7 @@ onEveryStore('telling the client of the outcome', (make, redis) => {
     const handle = server.ciba.requests.handleOf(id);
     await until('the first attempt', async () => (await server.ciba.deliveries.get(handle))?.attempts === 1);
     server.advance(3);
-    await until('it is given up', async () => (await server.ciba.deliveries.get(handle))?.state === 'failed');
+    await until('it is given up', () => server.heard.includes('delivery.failed'));
     const [one, two] = receiver.received;
     expect(two?.body).toBe(one?.body);
     expect(await introspect(server, String(bodies()[0]?.access_token))).toEqual({ active: false });

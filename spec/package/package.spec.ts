@@ -87,9 +87,34 @@ listener.once('listening', async () => {
 });
 `;
 
+/** Starts with these delivery modes, on Redis or in memory, and says how that went. */
+const START = `
+import { Redis } from 'ioredis';
+import Provider from 'oidc-provider';
+import { createCiba } from 'oidc-provider-ciba';
+
+const [store, ...deliveryModes] = process.argv.slice(2);
+const ciba = createCiba(store === 'redis' ? { redis: new Redis({ lazyConnect: true }) } : {});
+try {
+  const provider = new Provider('https://op.example', ciba.configure({ features: { ciba: { enabled: true, deliveryModes } } }));
+  ciba.router(provider);
+  console.log('started');
+} catch ({ name, code, message }) {
+  console.log(JSON.stringify({ name, code, message }));
+}
+await ciba.close();
+`;
+
+const NEEDS_BULLMQ = JSON.stringify({
+  name: 'CibaError',
+  code: 'invalid_option',
+  message:
+    'features.ciba.deliveryModes has ping or push, which need the package bullmq where requests live in Redis: install it',
+});
+
 const PROJECTS = [
   { with: 'the newest peers', peers: ['express@5', 'oidc-provider@9', 'ioredis@6'] },
-  { with: 'the oldest peers', peers: ['express@4.21.0', 'oidc-provider@9.0.0'] },
+  { with: 'the oldest peers', peers: ['express@4.21.0', 'oidc-provider@9.0.0', 'ioredis@5.4.0'] },
 ];
 
 describe.each(PROJECTS)('the package that ships, in an empty project with $with', ({ peers }) => {
@@ -137,6 +162,23 @@ describe.each(PROJECTS)('the package that ships, in an empty project with $with'
     const { stdout } = await run(process.execPath, ['--no-warnings', 'flow.js'], { cwd: project });
     expect(stdout).toContain('["authorization_pending","string","string"]');
   });
+
+  test.each([
+    { modes: ['poll', 'ping'], store: 'redis', what: 'does not start', says: NEEDS_BULLMQ },
+    { modes: ['push'], store: 'redis', what: 'does not start', says: NEEDS_BULLMQ },
+    { modes: ['poll'], store: 'redis', what: 'starts', says: 'started' },
+    { modes: ['poll', 'ping', 'push'], store: 'memory', what: 'starts', says: 'started' },
+  ])(
+    'without bullmq a server with $modes and its requests in $store $what',
+    async ({ modes, store, says }) => {
+      expect(await readdir(join(project, 'node_modules'))).not.toContain('bullmq');
+      await writeFile(join(project, 'start.js'), START);
+      const { stdout } = await run(process.execPath, ['--no-warnings', 'start.js', store, ...modes], {
+        cwd: project,
+      });
+      expect(stdout.trim()).toBe(says);
+    },
+  );
 
   test('its types hold alone, in a strict project', async () => {
     await writeFile(
