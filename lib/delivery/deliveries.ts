@@ -65,7 +65,8 @@ export class Deliveries {
     for (let from = 0; from < handles.length && views.length < limit; from += limit) {
       const found = await Promise.all(handles.slice(from, from + limit).map((handle) => this.get(handle)));
       const there = found.filter((view) => view !== undefined);
-      views.push(...there.filter((view) => !state || view.state === state));
+      const wanted = ({ state: its }: DeliveryView): boolean => (state ? its === state : its !== 'delivered');
+      views.push(...there.filter(wanted));
     }
     return views.slice(0, limit);
   }
@@ -87,15 +88,19 @@ export class Deliveries {
   async retry(handle: string): Promise<void> {
     const queue = this.#queue();
     if (!queue) throw new CibaError('not_attached', 'call ciba.router(provider) before retrying a delivery');
+    const found = await this.#outbox.find(handle);
+    if (found?.request.decision === undefined || found.state === 'delivered') throw nothingLeft();
     // Noted first, so that a process which dies in between leaves a trace; and then, because whoever gave it up may only now leave.
     await this.#outbox.schedule(handle, NOTED_FOR);
     const turn = await this.#outbox.reopen(handle);
-    if (turn === undefined) throw new CibaError('not_deliverable', 'there is nothing left to deliver');
+    if (turn === undefined) throw nothingLeft();
     await this.#outbox.schedule(handle, NOTED_FOR);
     // What is not heard here is found in the outbox.
     await queue.add(handle, turn).catch(() => {});
   }
 }
+
+const nothingLeft = (): CibaError => new CibaError('not_deliverable', 'there is nothing left to deliver');
 
 function viewOf({ request, state, attempts, note, dueAt }: StoredDelivery): DeliveryView {
   const { deliveryMode } = JSON.parse(request.payload) as RequestPayload;

@@ -50,6 +50,8 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
   let outgoing: Hasty;
   let deliverer: Deliverer;
   let recipient: Recipient | undefined;
+  let findRecipient: Recipients['find'];
+  let events: Events;
   let issue: () => Promise<{ tokens: TokenResponse } | { refused: string }>;
   let issued: number;
   let destroyed: TokenResponse[];
@@ -63,14 +65,14 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     });
     recipient = { mode, endpoint: to };
     const recipients: Recipients = {
-      find: async () => recipient,
+      find: (clientId) => findRecipient(clientId),
       issue: async () => {
         issued += 1;
         return issue();
       },
       destroy: async (tokens) => void destroyed.push(tokens),
     };
-    const events = new Events();
+    events = new Events();
     for (const name of [
       'delivery.delivered',
       'delivery.delayed',
@@ -169,6 +171,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     receiver = await startReceiver();
     [issued, destroyed, heard] = [0, [], []];
     issue = async () => ({ tokens: TOKENS });
+    findRecipient = async () => recipient;
     deliver('ping');
   });
 
@@ -345,6 +348,26 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     ]);
   });
 
+  test('a client whose endpoint was changed meanwhile is told at neither place [REG-27]', async () => {
+    const elsewhere = await startReceiver();
+    await decided('ping');
+    recipient = { mode: 'ping', endpoint: elsewhere.url };
+    expect(await turn()).toBe('given up');
+    expect(receiver.connections + elsewhere.connections).toBe(0);
+    expect(heard).toMatchObject([['delivery.failed', { reason: 'client_changed' }]]);
+    await elsewhere.close();
+  });
+
+  test('a fault of the server is told to it, and to nobody who looks at the queue [SEC-11]', async () => {
+    const handle = await decided('ping');
+    const fault = new Error('no row has token-123');
+    findRecipient = async () => Promise.reject(fault);
+    await expect(deliverer.deliver(handle, 1)).rejects.toEqual(new Error('the turn met a fault'));
+    expect(heard).toEqual([['delivery.error', { handle, cause: fault }]]);
+    findRecipient = async () => recipient;
+    expect(await deliverer.deliver(handle, 1)).toBe('delivered');
+  });
+
   describe('a push', () => {
     beforeEach(() => deliver('push'));
 
@@ -391,6 +414,39 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
         expect((await store.read(handle))?.status).toBe('undeliverable');
       },
     );
+
+    test('a process that was slow to issue finds it given up, and ends what the other left [PUSH-8]', async () => {
+      const handle = await decided('push');
+      issue = async () => {
+        await store.outbox.keepBody(handle, JSON.stringify({ access_token: 'first' }));
+        const note = '{"last":"401"}';
+        await store.outbox.end(handle, { state: 'failed', becomes: 'undeliverable', sent: true, note });
+        return { tokens: { access_token: 'second' } };
+      };
+      expect(await turn()).toBe('given up');
+      expect(destroyed).toEqual([{ access_token: 'second' }, { access_token: 'first' }]);
+      expect(receiver.received).toEqual([]);
+      expect((await store.outbox.list()).waiting).toEqual([]);
+    });
+
+    test('a process that wakes up late does not end what another goes on with [PUSH-7]', async () => {
+      const handle = await decided('push');
+      receiver.answer(async (response) => {
+        await store.outbox.postpone(handle, { turn: 1, delay: 0, sent: true, note: '{"last":"timeout"}' });
+        response.writeHead(401).end();
+      }, status(204));
+      expect(await turn()).toBe('superseded');
+      expect(destroyed).toEqual([]);
+      expect(await turn()).toBe('delivered');
+    });
+
+    test('a message that is too large to be sent is a failed transaction [PERR-4]', async () => {
+      issue = async () => ({ tokens: { access_token: 'x'.repeat(300_000) } });
+      await decided('push');
+      expect(await turn()).toBe('delivered');
+      expect(JSON.parse(bodies()[0] ?? '')).toMatchObject({ error: 'transaction_failed' });
+      expect(destroyed).toHaveLength(1);
+    });
 
     test('given up when time is up although no process was there: its tokens are revoked [PUSH-8]', async () => {
       answering(status(500));
@@ -550,6 +606,33 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
       expect(await deliveries.get(handle)).toMatchObject({ state: 'delivered', attempts: 3 });
       expect(await deliveries.list()).toEqual([]);
       await expect(deliveries.retry(handle)).rejects.toMatchObject({ code: 'not_deliverable' });
+    });
+
+    test('who has it tried again at once, when it is given up, does not lose it', async () => {
+      answering(status(401), status(503));
+      const deliveries = new Deliveries(store.outbox, () => ({ ...queue, add: async () => {} }));
+      const handle = await decided('ping');
+      let retried: Promise<void> | undefined;
+      events.on('delivery.failed', () => {
+        retried = deliveries.retry(handle);
+      });
+      expect(await turn()).toBe('given up');
+      await retried;
+      expect((await store.outbox.list()).waiting).toEqual([handle]);
+      clock.advance(1_050);
+      expect(await turn()).toMatch(/^again/);
+    });
+
+    test('who is refused a retry has changed nothing', async () => {
+      const deliveries = new Deliveries(store.outbox, () => queue);
+      const undecided = await pending('ping');
+      await decided('ping');
+      await turn();
+      for (const handle of [undecided, 'nothing']) {
+        await expect(deliveries.retry(handle)).rejects.toMatchObject({ code: 'not_deliverable' });
+      }
+      expect((await store.outbox.find(undecided))?.turn).toBe(1);
+      expect(await store.outbox.list()).toEqual({ waiting: [], failed: [] });
     });
 
     test('cannot have a push tried again whose tokens are revoked [PUSH-8, PERR-6]', async () => {

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { inspect } from 'node:util';
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
 import type { ClientMetadata } from 'oidc-provider';
 import { pollClient } from '../support/configuration.js';
@@ -146,6 +147,21 @@ onEveryStore('telling the client of the outcome', (make, redis) => {
     expect((await server.ciba.requests.get(server.ciba.requests.handleOf(id)))?.status).toBe('delivered');
   });
 
+  test('what is pushed is not to be had at the token endpoint, whatever the client is registered for by then [TOK-18, PERR-6]', async () => {
+    const moving = (mode: string) => {
+      const away = { backchannel_client_notification_endpoint: 'https://127.0.0.1:1/cb' };
+      const { client_id: id, ...metadata } = client('moving', mode, away);
+      return server.store.adapter('Client').upsert('moving', { client_id: id, ...metadata } as never, 0);
+    };
+    await moving('push');
+    const id = await askAs('moving');
+    await server.approve(id);
+    await until('it was tried', () => server.heard.includes('delivery.delayed'));
+    await moving('poll');
+    const { status: code, body } = await poll(server, id, {}, { client: 'moving' });
+    expect({ code, error: body.error }).toEqual({ code: 400, error: 'unauthorized_client' });
+  });
+
   test('a push client that does not list the grant is told as well [REG-4]', async () => {
     const id = await askAs('bare');
     await server.deny(id, 'not mine');
@@ -170,6 +186,26 @@ onEveryStore('telling the client of the outcome', (make, redis) => {
       'delivery.delayed',
       'delivery.failed',
     ]);
+  });
+
+  test('what Redis refuses to take is in no event and no log [SEC-11]', async () => {
+    const client = redis()?.client();
+    if (!client) return;
+    const notification = token();
+    await client.config('SET', 'maxmemory', '1');
+    try {
+      const { status: code } = await ask(
+        server,
+        { client_notification_token: notification },
+        { client: 'pinged' },
+      );
+      expect(code).toBe(503);
+    } finally {
+      await client.config('SET', 'maxmemory', '0');
+    }
+    expect(server.heard).toContain('store.unavailable');
+    expect(inspect(server.events, { depth: 9, showHidden: true })).not.toContain(notification);
+    expect(inspect(server.events, { depth: 9 })).toContain('OOM');
   });
 
   test('nothing secret is left or told anywhere once the client was told [PING-12, SEC-11]', async () => {
