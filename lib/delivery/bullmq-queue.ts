@@ -14,7 +14,8 @@ export const queuePrefix = (prefix: string): string => `{${prefix}}`;
 
 /**
  * BullMQ's own defaults leave the job of a process that died alone for a minute, and give a job up at its second such death: a
- * request lives five minutes. The lock is renewed while a job runs, so it need not be as long as a send.
+ * request lives five minutes. The lock is renewed while a job runs, so it need not be as long as a send. After an error of Redis
+ * they wait for a quarter of a minute.
  */
 const WORKER = {
   concurrency: CONCURRENCY,
@@ -22,6 +23,7 @@ const WORKER = {
   stalledInterval: 2_000,
   maxStalledCount: 1_000_000,
   drainDelay: 5,
+  runRetryDelay: 500,
 } as const;
 
 /**
