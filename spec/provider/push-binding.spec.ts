@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
+import { jest } from '@jest/globals';
 import { calculateJwkThumbprint, exportJWK, type JWTPayload, SignJWT } from 'jose';
 import type { ClientMetadata, KoaContextWithOIDC } from 'oidc-provider';
 import type { Response } from 'supertest';
@@ -101,6 +102,14 @@ describe('tokens bound to a certificate', () => {
     const headers = { 'x-certificate': certificate.toString('base64'), dpop: await proof() };
     await expectRefused(server, () => asPusher(server, headers), { error: 'invalid_request' });
   });
+
+  it('are not issued without where the server does not say how a certificate is found [MTLS-6]', async () => {
+    const mTLS = { enabled: true, certificateBoundAccessTokens: true };
+    const server = serve({ mTLS }, bound);
+    server.provider.silent = true;
+    expect((await asPusher(server)).status).toBe(500);
+    expect(await server.ciba.requests.list('alice')).toEqual([]);
+  });
 });
 
 const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
@@ -155,6 +164,8 @@ describe('tokens bound to a DPoP key', () => {
     ['of no address', { claims: { htu: 'backchannel' } }],
     ['that is too old', { claims: { iat: now() - 301 } }],
     ['from the future', { claims: { iat: now() + 3_600 } }],
+    ['of a time that is no number of seconds', { claims: { iat: 1.5 } }],
+    ['of an address with a user', { claims: { htu: `http://me@op.example${BACKCHANNEL}` } }],
     ['without a time', { claims: { iat: undefined } }],
     ['without a name', { claims: { jti: undefined } }],
     ['with a nonce that nobody gave', { claims: { nonce: 'guessed' } }],
@@ -227,6 +238,23 @@ describe('a nonce for DPoP proofs', () => {
     const answer = await asPusher(server, { dpop: await proof({ claims: { nonce } }) });
     expect(answer.status).toBe(200);
     expect(answer.headers).not.toHaveProperty('dpop-nonce');
+  });
+
+  it('is text [DPOP-4]', async () => {
+    const server = serve(features);
+    const nonce = await challenge(server);
+    await challenge(server, { nonce: [nonce] });
+  });
+
+  it('and a time that is far away are not remembered for so long [DPOP-10]', async () => {
+    const server = serve(features);
+    const nonce = await challenge(server);
+    const { ReplayDetection } = server.provider;
+    const unique = jest.spyOn(ReplayDetection, 'unique');
+    const dpop = await proof({ claims: { nonce, iat: 4_000_000_000 } });
+    expect((await asPusher(server, { dpop })).status).toBe(200);
+    const until = Number(unique.mock.calls[0]?.[2]);
+    expect(until - Date.now() / 1000).toBeLessThanOrEqual(301);
   });
 
   it('stands for the clock of a client whose own is wrong [DPOP-4]', async () => {

@@ -71,6 +71,18 @@ describe('the tokens of a push', () => {
     });
   });
 
+  it.each(['dpop_bound_access_tokens', 'tls_client_certificate_bound_access_tokens'])(
+    'are not issued unbound to a client that has %s since it asked [PUSH-9]',
+    async (bound) => {
+      const features = {
+        mTLS: { enabled: true, certificateBoundAccessTokens: true, getCertificate: () => undefined },
+      };
+      const server = serve({ features: features as never, client: { [bound]: true } });
+      await expect(pushed(server)).rejects.toMatchObject({ error: 'invalid_grant' });
+      expect(server.store.count('AccessToken')).toBe(0);
+    },
+  );
+
   it('have no rt_hash where there is no refresh token [PUSH-4]', async () => {
     const server = serve();
     const response = await pushed(server);
