@@ -3,7 +3,7 @@ import type { RequestPayload } from '../request/payload.js';
 import type { DeliveryState, Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Status } from '../store/store.js';
 import type { TellingMode } from './callback.js';
-import { readNote } from './deliverer.js';
+import { readNote } from './note.js';
 import type { DeliveryQueue } from './queue.js';
 
 /** How far the telling of a client has come, as an operator may see it: no secret is among it. */

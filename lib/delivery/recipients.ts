@@ -21,6 +21,9 @@ export interface PushGrant {
 /** The members of a token response. */
 export type TokenResponse = Readonly<Record<string, unknown>>;
 
+/** How long the server's own hooks and adapter may take, in milliseconds, before the turn is taken again. */
+export const SERVER_WITHIN = 10_000;
+
 /** What a delivery needs of the provider. */
 export interface Recipients {
   /** The client as it is registered now, or nothing where it is not any more. */

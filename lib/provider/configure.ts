@@ -3,13 +3,9 @@ import type { Events } from '../events.js';
 import { invalidOption, type Settings } from '../options.js';
 import type { Store } from '../store/store.js';
 import { RequestAdapter } from './adapter.js';
-import {
-  type ClientRules,
-  expiryOf,
-  extendClientMetadata,
-  isSectorOfEndpoint,
-  moveLoopbackEndpoints,
-} from './client-metadata.js';
+import { moveLoopbackEndpoints } from './client-endpoint.js';
+import { expiryOf, extendClientMetadata } from './client-metadata.js';
+import { type ClientRules, isSectorOfEndpoint } from './client-rules.js';
 import {
   type CibaFeature,
   type DeliveryMode,

@@ -1,7 +1,7 @@
 import type Provider from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import type { Recipients } from '../delivery/recipients.js';
-import { deliveryModeOf, notificationEndpointOf } from './client-metadata.js';
+import { deliveryModeOf, notificationEndpointOf } from './client-endpoint.js';
 import type { PushTokens } from './push-tokens.js';
 
 /** The clients of a provider as a delivery sees them. */

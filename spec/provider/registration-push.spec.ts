@@ -1,6 +1,6 @@
 import type { ClientMetadata } from 'oidc-provider';
 import request, { type Response } from 'supertest';
-import { notificationEndpointOf } from '../../lib/provider/client-metadata.js';
+import { notificationEndpointOf } from '../../lib/provider/client-endpoint.js';
 import {
   ask,
   CIBA_GRANT,
