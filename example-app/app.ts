@@ -12,7 +12,7 @@ import { PhoneSession } from './phone-session.js';
 import { providerConfig } from './provider-config.js';
 import { QUEUE_PATH, queueBoard } from './queue-board.js';
 import { redisAdapter } from './redis-adapter.js';
-import { type Env, type Settings, settingsOf } from './settings.js';
+import { type Env, isCalledHere, type Settings, settingsOf } from './settings.js';
 import { tillRoutes } from './till.js';
 import { TillClient } from './till-client.js';
 
@@ -44,7 +44,7 @@ export function createExample(env: Env): Example {
     redis,
     resolveLoginHint,
     maxExpiry: 3600,
-    delivery: { allowLoopback: true },
+    delivery: { allowLoopback: isCalledHere(settings) },
     pendingPerAccount: settings.limits ? undefined : false,
     authenticateDecision: (req) => session.read(req),
   });

@@ -49,6 +49,12 @@ export function settingsOf(env: Env): Settings {
   };
 }
 
+/** Whether a client is called on this machine. */
+export function isCalledHere({ callbacks }: Settings): boolean {
+  const here = /^(localhost|127\.0\.0\.1|\[::1\])$/;
+  return Object.values(callbacks).some(({ url }) => here.test(new URL(url).hostname));
+}
+
 /** Where requests and tokens are kept, in words; without the password that a URL may hold. */
 export function storageOf({ redisUrl }: Settings): string {
   return redisUrl ? `Redis at ${new URL(redisUrl).host}` : 'memory (set REDIS_URL for Redis)';

@@ -1,4 +1,4 @@
-import { type Env, settingsOf } from '../../example-app/settings.js';
+import { type Env, isCalledHere, settingsOf } from '../../example-app/settings.js';
 
 const PING = '/demo/callbacks/ping';
 
@@ -33,4 +33,12 @@ test.each([
   ['PUSH_ENDPOINT', 'ftp://till.example/push'],
 ])('%s cannot be %s', (name, value) => {
   expect(() => settingsOf({ [name]: value })).toThrow(`${name} must be a URL such as`);
+});
+
+test.each<[Env, boolean]>([
+  [{}, true],
+  [{ PING_ENDPOINT: 'https://till.example/ping' }, true],
+  [{ PING_ENDPOINT: 'https://till.example/ping', PUSH_ENDPOINT: 'https://till.example/push' }, false],
+])('with %j, clients on this machine may be called: %p', (env, here) => {
+  expect(isCalledHere(settingsOf(env))).toBe(here);
 });
