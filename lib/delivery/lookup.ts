@@ -12,18 +12,30 @@ const LOOPBACK: readonly LookupAddress[] = [
 ];
 
 /**
- * Asks the name servers itself. `dns.lookup` would take one of the process's few threads, and keep it for as long as a client's
- * name server is silent: a few such clients, and nothing in the process could look up a name.
+ * Asks the name servers itself, those of the system where none are given. `dns.lookup` would take one of the process's few
+ * threads, and keep it for as long as a client's name server is silent: a few such clients, and nothing in the process could look
+ * up a name.
  */
-export const lookup: Lookup = async (hostname, signal) => {
-  if (isLoopbackHost(hostname)) return LOOPBACK;
-  const resolver = new Resolver();
-  const cancel = (): void => resolver.cancel();
-  signal.addEventListener('abort', cancel, { once: true });
+export function lookupOver(servers?: readonly string[]): Lookup {
+  return async (hostname, signal) => {
+    if (isLoopbackHost(hostname)) return LOOPBACK;
+    const resolver = new Resolver();
+    if (servers) resolver.setServers(servers);
+    const cancel = (): void => resolver.cancel();
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      return await addressesOf(hostname, resolver);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  };
+}
+
+/** A name may have addresses of one family only. */
+async function addressesOf(hostname: string, resolver: Resolver): Promise<LookupAddress[]> {
   const [v4, v6] = await Promise.allSettled([resolver.resolve4(hostname), resolver.resolve6(hostname)]);
-  signal.removeEventListener('abort', cancel);
   if (v4.status === 'rejected' && v6.status === 'rejected') throw v4.reason;
-  const found = (family: 4 | 6, { value = [] }: { readonly value?: string[] }): LookupAddress[] =>
-    value.map((address) => ({ address, family }));
-  return [...found(4, v4 as { value?: string[] }), ...found(6, v6 as { value?: string[] })];
-};
+  const found = (result: PromiseSettledResult<string[]>, family: 4 | 6): LookupAddress[] =>
+    result.status === 'fulfilled' ? result.value.map((address) => ({ address, family })) : [];
+  return [...found(v4, 4), ...found(v6, 6)];
+}

@@ -16,7 +16,7 @@ import {
   NOT_PUBLIC,
   portOf,
 } from './endpoint.js';
-import { type Lookup, lookup } from './lookup.js';
+import { type Lookup, lookupOver } from './lookup.js';
 
 /** What became of one message. */
 export type Answer =
@@ -102,7 +102,7 @@ export class Outgoing {
 
   constructor(rules: OutgoingRules, parts: OutgoingParts = {}) {
     this.#rules = rules;
-    this.#lookup = parts.lookup ?? lookup;
+    this.#lookup = parts.lookup ?? lookupOver();
     this.#connectWithin = parts.connectWithin ?? CONNECT_WITHIN;
   }
 
