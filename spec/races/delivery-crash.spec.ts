@@ -172,3 +172,21 @@ test(`${RESTARTS} times, and Redis killed and started again from its append-only
     await redis.restart();
   });
 }, 900_000);
+
+test('the control, bare oidc-provider: killed between the decision and the ping, nobody is ever told', async () => {
+  redis = await startRedis();
+  const plain = (): Promise<DeliveryProcess> => DeliveryProcess.start(redis.url, receiverUrl, 'plain');
+  const [victim, survivor] = await Promise.all([plain(), plain()]);
+  const spared = await survivor.ask('ping', newToken());
+  await survivor.decide(spared, 'allow');
+  expect(receiver.told.get(spared)).toHaveLength(1);
+
+  const authReqId = await victim.ask('ping', newToken());
+  await victim.decide(authReqId, 'allow', '< save BackchannelAuthenticationRequest').catch(() => {});
+  expect(await victim.dead()).toBe('SIGKILL');
+  const next = await plain();
+  // It was decided, and a client that waits for its ping does not hear of it.
+  expect((await next.poll(authReqId)).access_token).toBeDefined();
+  expect(receiver.told.get(authReqId)).toBeUndefined();
+  await Promise.all([survivor.kill(), next.kill()]);
+});

@@ -1,6 +1,6 @@
 /**
- * One server process of the delivery crash specs, on the Redis of REDIS_URL, whose clients are told at RECEIVER. Besides the
- * provider it answers to the spec alone:
+ * One server process of the delivery crash specs, on the Redis of REDIS_URL, whose clients are told at RECEIVER. MODE=plain is bare
+ * oidc-provider, the control. Besides the provider it answers to the spec alone:
  *
  * - /work            delivers from now on
  * - /decide          approves or denies; with `at` the process kills itself when this request comes to that point
@@ -19,7 +19,7 @@ import { CibaError, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
 import { tellingConfiguration } from './telling-configuration.js';
 
-const { REDIS_URL, RECEIVER } = process.env as Record<'REDIS_URL' | 'RECEIVER', string>;
+const { REDIS_URL, RECEIVER, MODE } = process.env as Record<'REDIS_URL' | 'RECEIVER' | 'MODE', string>;
 const ISSUER = 'http://127.0.0.1';
 
 /** The request whose points count, and where the process ends. */
@@ -85,13 +85,52 @@ const adapter: AdapterFactory = (name) => {
   return usual;
 };
 
+/** Bare oidc-provider, the control: it pings from inside the decision. Its client is registered with https, and reached with http. */
+function plainProvider(): Provider {
+  const { features, ...config } = tellingConfiguration(RECEIVER.replace('http:', 'https:'), ['ping']);
+  const ciba = {
+    enabled: true,
+    deliveryModes: ['ping'],
+    processLoginHint: (_ctx: unknown, hint?: string) => hint,
+    processLoginHintToken: () => undefined,
+    validateBindingMessage: () => {},
+    validateRequestContext: () => {},
+    verifyUserCode: () => {},
+    triggerAuthenticationDevice: () => {},
+  };
+  return new Provider(ISSUER, {
+    ...config,
+    adapter,
+    // Without its guard, which no private endpoint passes.
+    fetch: (url, { method, headers, body, redirect, signal }: RequestInit = {}) =>
+      fetch(String(url).replace('https:', 'http:'), {
+        method,
+        headers,
+        body,
+        redirect,
+        signal,
+      } as RequestInit),
+    features: { ...features, ciba: ciba as never },
+  });
+}
+
+async function decidePlainly(authReqId: string): Promise<void> {
+  const request = await provider.BackchannelAuthenticationRequest.find(authReqId);
+  const grant = new provider.Grant({ accountId: 'alice', clientId: String(request?.clientId) });
+  grant.addOIDCScope('openid offline_access');
+  await provider.backchannelResult(authReqId, await grant.save());
+}
+
 const ciba = createCiba({
   redis,
   pendingPerAccount: false,
   resolveLoginHint: (hint) => hint,
   delivery: { worker: false, allowLoopback: true },
 });
-const provider = new Provider(ISSUER, ciba.configure({ ...tellingConfiguration(RECEIVER), adapter }));
+const provider: Provider =
+  MODE === 'plain'
+    ? plainProvider()
+    : new Provider(ISSUER, ciba.configure({ ...tellingConfiguration(RECEIVER), adapter }));
 const app = express();
 
 app.post('/work', (_req, res) => {
@@ -102,7 +141,8 @@ app.post('/decide', async (req, res) => {
   const [handle, at] = [ciba.requests.handleOf(String(req.query['auth_req_id'])), req.query['at']];
   watched = { handle, at: at === undefined ? undefined : String(at) };
   try {
-    if (req.query['action'] === 'deny') await ciba.requests.deny(handle, { accountId: 'alice' });
+    if (MODE === 'plain') await decidePlainly(String(req.query['auth_req_id']));
+    else if (req.query['action'] === 'deny') await ciba.requests.deny(handle, { accountId: 'alice' });
     else await ciba.requests.approve(handle, { accountId: 'alice' });
     pass('decided');
     res.json({});
@@ -121,7 +161,7 @@ ciba.on('delivery.delivered', ({ handle }) => {
   if (handle === watched?.handle) process.send?.({ delivered: handle });
 });
 
-app.use(ciba.router(provider));
+if (MODE !== 'plain') app.use(ciba.router(provider));
 app.use(provider.callback());
 const listener = createServer(app).listen(0, '127.0.0.1', () => {
   process.send?.({ port: (listener.address() as AddressInfo).port });

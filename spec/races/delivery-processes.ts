@@ -57,7 +57,11 @@ export class DeliveryProcess {
     });
   }
 
-  static async start(redisUrl: string, receiver: string): Promise<DeliveryProcess> {
+  static async start(
+    redisUrl: string,
+    receiver: string,
+    mode: 'plugin' | 'plain' = 'plugin',
+  ): Promise<DeliveryProcess> {
     const child = fork(PROGRAM, {
       execArgv: ['--import', 'tsx'],
       env: {
@@ -66,6 +70,7 @@ export class DeliveryProcess {
         TSX_TSCONFIG_PATH: TSCONFIG,
         REDIS_URL: redisUrl,
         RECEIVER: receiver,
+        MODE: mode,
       },
       stdio: ['ignore', 'ignore', process.env['DEBUG_RACES'] ? 'inherit' : 'ignore', 'ipc'],
     });
@@ -100,6 +105,18 @@ export class DeliveryProcess {
   async decide(authReqId: string, action: 'allow' | 'deny', at?: string): Promise<void> {
     const query = new URLSearchParams({ auth_req_id: authReqId, action, ...(at && { at }) });
     await this.#post(`/decide?${query}`);
+  }
+
+  /** What the token endpoint answers the ping client. */
+  async poll(authReqId: string): Promise<{ access_token?: string; error?: string }> {
+    const { client_id: id, client_secret: secret } = TOLD.ping;
+    const grant = 'urn:openid:params:grant-type:ciba';
+    return this.#post('/token', {
+      client_id: id,
+      client_secret: secret,
+      grant_type: grant,
+      auth_req_id: authReqId,
+    });
   }
 
   async state(authReqId: string): Promise<{ status?: string; delivery?: string; attempts?: number }> {

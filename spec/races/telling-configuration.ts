@@ -9,9 +9,12 @@ export const TOLD = {
 
 export type ToldMode = keyof typeof TOLD;
 
-/** A server whose clients are told at the receiver. */
-export function tellingConfiguration(receiver: string): ConfigurationWithCiba {
-  const clients = (Object.keys(TOLD) as ToldMode[]).map(
+/** A server whose clients, those of these modes, are told at the receiver. */
+export function tellingConfiguration(
+  receiver: string,
+  modes: readonly ToldMode[] = ['ping', 'push'],
+): ConfigurationWithCiba {
+  const clients = modes.map(
     (mode): ClientMetadata => ({
       ...TOLD[mode],
       grant_types: ['urn:openid:params:grant-type:ciba', 'refresh_token'],
