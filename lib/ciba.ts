@@ -102,8 +102,8 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     }
     if (!attached) {
       const { configured } = made;
-      const { adapter, userCodes } = configured;
-      const paths = attach(given, adapter, requests, { store, events, userCodes });
+      const { userCodes } = configured;
+      const paths = attach(given, configured, requests, { store, events, userCodes });
       const router = cibaRouter({ paths, requests, settings });
       const delivery = deliveryOf(given, configured, { store, events, settings });
       attached = { provider: given, router, delivery };

@@ -8,14 +8,15 @@ const files = (await readdir(lib, { recursive: true })).filter((file) => file.en
 
 /** What each room may import; its own files always. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  store: ['errors'],
+  store: ['errors', 'deadline'],
   request: ['store', 'errors', 'events'],
-  delivery: ['request', 'store', 'errors', 'events', 'options'],
-  provider: ['delivery', 'request', 'store', 'errors', 'events', 'options'],
+  delivery: ['request', 'store', 'errors', 'events', 'options', 'deadline'],
+  provider: ['delivery', 'request', 'store', 'errors', 'events', 'options', 'deadline'],
   http: ['provider', 'request', 'errors', 'options'],
   options: ['errors', 'store'],
   events: ['errors'],
   errors: [],
+  deadline: [],
 };
 
 const roomOf = (file: string): string => String(file.split('/')[0]?.replace(/\.(ts|js)$/, ''));

@@ -1,16 +1,16 @@
 import { createRequire } from 'node:module';
 import type { Queue, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
+import { within } from '../deadline.js';
 import { invalidOption } from '../options.js';
 import { type RedisClient, reconnectOnError } from '../store/redis-connection.js';
-import { within } from './deadline.js';
 import { CONCURRENCY, type DeliveryQueue, type Work } from './queue.js';
 
 /** The name of the queue in BullMQ, for dashboards. */
-export const QUEUE_NAME = 'deliveries';
+const QUEUE_NAME = 'deliveries';
 
 /** BullMQ's prefix of the queue's keys: a hash tag, so that a cluster has them in one slot. */
-export const queuePrefix = (prefix: string): string => `{${prefix}}`;
+const queuePrefix = (prefix: string): string => `{${prefix}}`;
 
 /**
  * BullMQ's own defaults leave the job of a process that died alone for a minute, and give a job up at its second such death: a

@@ -1,17 +1,17 @@
+import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { DeliverySettings } from '../options.js';
-import type { Decision, RequestPayload } from '../request/payload.js';
+import { type Decision, tellingModeOf } from '../request/payload.js';
 import type { Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Bulkhead } from './bulkhead.js';
 import type { Callback, TellingMode } from './callback.js';
-import { within } from './deadline.js';
 import { pingBody } from './message.js';
 import { type Note, noteOf } from './note.js';
 import type { Answer, Outgoing } from './outgoing.js';
 import { PushMessages } from './push-messages.js';
 import { type Recipients, SERVER_WITHIN, type TokenResponse } from './recipients.js';
-import { delayBefore, judge } from './retry-policy.js';
+import { delayBefore, jittered, judge } from './retry-policy.js';
 import { stageOf } from './stage.js';
 
 /** How long one message may take, in milliseconds, from the look-up of the endpoint's name to the client's answer. */
@@ -184,7 +184,7 @@ export class Deliverer {
   async #finishGivingUp(due: StoredDelivery): Promise<string> {
     const { handle, remaining, decision = '{}' } = due.request;
     const { outbox, recipients } = this.#parts;
-    const push = modeOf(due) === 'push';
+    const push = tellingModeOf(due.request.payload) === 'push';
     const body = push ? (await outbox.find(handle))?.body : undefined;
     if (body !== undefined) {
       const { grantId, madeGrant } = JSON.parse(decision) as Decision;
@@ -237,7 +237,7 @@ export class Deliverer {
 
 function turnOf(due: StoredDelivery): Turn {
   const callback = JSON.parse(due.callback ?? '{}') as Callback;
-  return { due, callback, mode: modeOf(due), began: performance.now() };
+  return { due, callback, mode: tellingModeOf(due.request.payload), began: performance.now() };
 }
 
 /** A message does not outlast its request by more than a moment. */
@@ -246,16 +246,9 @@ function withinFor({ mode, due: { request } }: Turn): number {
   return Math.min(WITHIN[mode], Math.max(LEAST_WITHIN, request.remaining));
 }
 
-function modeOf({ request }: StoredDelivery): TellingMode {
-  const { deliveryMode } = JSON.parse(request.payload) as RequestPayload;
-  return deliveryMode === 'push' ? 'push' : 'ping';
-}
-
 const reasonOf = (answer: Answer): string =>
   answer.kind === 'answered' ? String(answer.status) : answer.kind === 'failed' ? answer.reason : 'refused';
 
 const originOf = (endpoint: string): string => (URL.canParse(endpoint) ? new URL(endpoint).origin : endpoint);
 
 const undecidedFor = (turn: number): number => Math.min(UNDECIDED_FOR[0] * 2 ** (turn - 1), UNDECIDED_FOR[1]);
-
-const jittered = (delay: number): number => delay * (0.8 + 0.4 * Math.random());

@@ -1,5 +1,5 @@
 import { CibaError } from '../errors.js';
-import type { RequestPayload } from '../request/payload.js';
+import { tellingModeOf } from '../request/payload.js';
 import type { DeliveryState, Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Status } from '../store/store.js';
 import type { TellingMode } from './callback.js';
@@ -103,12 +103,11 @@ export class Deliveries {
 const nothingLeft = (): CibaError => new CibaError('not_deliverable', 'there is nothing left to deliver');
 
 function viewOf({ request, state, attempts, note, dueAt }: StoredDelivery): DeliveryView {
-  const { deliveryMode } = JSON.parse(request.payload) as RequestPayload;
   return {
     handle: request.handle,
     clientId: request.clientId,
     accountId: request.accountId,
-    mode: deliveryMode === 'push' ? 'push' : 'ping',
+    mode: tellingModeOf(request.payload),
     state,
     requestStatus: request.status,
     attempts,

@@ -1,8 +1,8 @@
+import { within } from '../deadline.js';
 import type { Events } from '../events.js';
 import type { Decision, RequestPayload } from '../request/payload.js';
 import type { Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Callback } from './callback.js';
-import { within } from './deadline.js';
 import { pushBody, pushErrorBody, pushErrorOf } from './message.js';
 import { readNote } from './note.js';
 import { LARGEST_BODY } from './outgoing.js';

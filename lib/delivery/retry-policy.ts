@@ -35,8 +35,12 @@ export function judge(answer: Answer): Verdict {
  */
 export function delayBefore(attempt: number, answer?: Answer, random: () => number = Math.random): number {
   const wait = WAITS[Math.min(Math.max(attempt, 1), WAITS.length) - 1] ?? 0;
-  const moved = JITTER * random();
-  const least = wait * 1000 * (1 - JITTER + 2 * moved);
+  const least = jittered(wait * 1000, random);
   const asked = answer?.kind === 'answered' ? Math.min(answer.retryAfter ?? 0, LONGEST_ASKED) * 1000 : 0;
-  return Math.round(Math.max(asked * (1 + moved), least));
+  return Math.round(Math.max(asked * (1 + JITTER * random()), least));
+}
+
+/** A wait, moved at random. */
+export function jittered(milliseconds: number, random: () => number = Math.random): number {
+  return milliseconds * (1 - JITTER + 2 * JITTER * random());
 }

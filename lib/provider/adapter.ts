@@ -11,8 +11,8 @@ import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Settings } from '../options.js';
 import { handleOf } from '../request/handle.js';
-import { type Decision, type RequestPayload, storablePayload } from '../request/payload.js';
-import type { NewRequest, PollResult, Store } from '../store/store.js';
+import { type Decision, decidedModel, type RequestPayload, storablePayload } from '../request/payload.js';
+import type { NewRequest, PollResult, Status, Store } from '../store/store.js';
 import { deliveryModeOf, notificationEndpointOf } from './client-endpoint.js';
 import { intervalOf } from './client-metadata.js';
 import { exchangeOf } from './exchange.js';
@@ -24,6 +24,9 @@ import { failClosed, inBackground } from './unavailable.js';
 
 /** How many polls without an answer are remembered, so that an outage cannot fill the memory. */
 const UNANSWERED_LIMIT = 10_000;
+
+/** What an approval is once its tokens were issued. */
+const USED: ReadonlySet<Status> = new Set(['redeemed', 'delivered', 'undeliverable']);
 
 type Model = Readonly<Record<string, unknown>>;
 
@@ -196,24 +199,21 @@ export class RequestAdapter implements Adapter {
     clientId: string,
     { accountId, payload, decision, remaining }: Extract<PollResult, { result: 'approved' }>,
   ): AdapterPayload {
-    const { model, deliveryMode } = JSON.parse(payload) as RequestPayload;
+    const stored = JSON.parse(payload) as RequestPayload;
     // The client may be registered for another mode by now: what is pushed is not to be had here as well.
-    if (deliveryMode === 'push') throw pushedOnly();
-    const { madeGrant: _, ...decided } = JSON.parse(decision) as Decision;
-    return { ...model, ...decided, ...identity(id, clientId, accountId, remaining) };
+    if (stored.deliveryMode === 'push') throw pushedOnly();
+    const decided = decidedModel(stored, JSON.parse(decision) as Decision);
+    return { ...decided, ...identity(id, clientId, accountId, remaining) };
   }
 
   /** The request as the server's own code finds it by its `auth_req_id`. */
   async #peek(id: string): Promise<AdapterPayload | undefined> {
     const stored = await this.#store.read(handleOf(id));
     if (!stored) return undefined;
-    const { model } = JSON.parse(stored.payload) as RequestPayload;
-    const decided = stored.decision === undefined ? {} : (JSON.parse(stored.decision) as Decision);
-    const consumed = stored.status === 'redeemed' ? { consumed: true } : {};
+    const decision = stored.decision === undefined ? undefined : (JSON.parse(stored.decision) as Decision);
     return {
-      ...model,
-      ...decided,
-      ...consumed,
+      ...decidedModel(JSON.parse(stored.payload) as RequestPayload, decision),
+      ...(USED.has(stored.status) && { consumed: true }),
       ...identity(id, stored.clientId, stored.accountId, stored.remaining),
     };
   }

@@ -1,9 +1,9 @@
 import type Provider from 'oidc-provider';
-import type { Adapter, KoaContextWithOIDC } from 'oidc-provider';
+import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Requests } from '../request/requests.js';
 import { backchannelResult } from './backchannel-result.js';
-import { featureOf } from './configure.js';
+import type { Configured } from './configure.js';
 import { beginExchange, type StepParts } from './exchange.js';
 import { BACKCHANNEL_ROUTE, TOKEN_ROUTE } from './names.js';
 import { releaseRedemption } from './settle.js';
@@ -18,14 +18,19 @@ export interface Paths {
 }
 
 /** Puts the plugin around a provider made with its configuration: the middleware, and the road of `backchannelResult()`. */
-export function attach(provider: Provider, adapter: Adapter, requests: Requests, parts: StepParts): Paths {
+export function attach(
+  provider: Provider,
+  { adapter, feature }: Pick<Configured, 'adapter' | 'feature'>,
+  requests: Requests,
+  parts: StepParts,
+): Paths {
   if ((provider.BackchannelAuthenticationRequest as { adapter?: unknown }).adapter !== adapter) {
     throw new CibaError(
       'not_attached',
       'the provider was not made with the configuration of ciba.configure()',
     );
   }
-  featureOf(adapter)?.completeModes();
+  feature.completeModes();
   const paths = {
     backchannel: provider.pathFor(BACKCHANNEL_ROUTE, { mountPath: '' }),
     token: provider.pathFor(TOKEN_ROUTE, { mountPath: '' }),

@@ -42,17 +42,12 @@ export interface Configured {
   readonly userCodes: boolean;
   /** The adapter of the plugin's model, by which a provider made with the configuration is known. */
   readonly adapter: Adapter;
+  /** The provider's `features.ciba`, whose modes are completed when the provider is there. */
+  readonly feature: OfferedFeature;
   /** The delivery modes that the server offers. */
   readonly modes: ReadonlySet<DeliveryMode>;
   /** What tokens are issued by that no token request asks for. */
   readonly issuing: IssuingConfig;
-}
-
-const features = new WeakMap<Adapter, OfferedFeature>();
-
-/** The feature of the provider that has this adapter. */
-export function featureOf(adapter: Adapter): OfferedFeature | undefined {
-  return features.get(adapter);
 }
 
 /** A new configuration with the plugin in it; the one given is not touched. */
@@ -66,12 +61,11 @@ export function configure(
   if (theirs?.enabled !== true) return { config: config as Configuration, configured: undefined };
   const { events, settings } = parts;
   const userCodes = supportsUserCodes(theirs, settings);
-  const ciba = extendFeature(theirs, settings, events);
   const modes = deliveryModesOf(theirs);
+  const ciba = extendFeature(theirs, modes, settings, events);
   const findAccount = config.findAccount && extendFindAccount(config.findAccount, settings);
   const issuing = issuingConfigOf(config as Configuration, findAccount);
   const adapter = new RequestAdapter(parts.store, events, settings, issuing);
-  features.set(adapter, ciba);
   const extended: Configuration = {
     ...config,
     adapter: extendAdapter(config.adapter, adapter),
@@ -88,7 +82,7 @@ export function configure(
     ...(findAccount && { findAccount }),
     ...(modes.has('push') && { sectorIdentifierUriValidate: extendSectors(config) }),
   };
-  return { config: extended, configured: { userCodes, adapter, modes, issuing } };
+  return { config: extended, configured: { userCodes, adapter, feature: ciba, modes, issuing } };
 }
 
 type Lifetime = NonNullable<NonNullable<Configuration['ttl']>[typeof REQUEST_MODEL]>;

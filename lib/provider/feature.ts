@@ -67,7 +67,12 @@ export function supportsUserCodes(theirs: CibaFeature, settings: Settings): bool
 }
 
 /** The provider's `features.ciba`: the server's own hooks where it has any, the options and safe defaults elsewhere. */
-export function extendFeature(theirs: CibaFeature, settings: Settings, events: Events): OfferedFeature {
+export function extendFeature(
+  theirs: CibaFeature,
+  modes: ReadonlySet<DeliveryMode>,
+  settings: Settings,
+  events: Events,
+): OfferedFeature {
   const hooks: Hooks = {
     processLoginHint: loginHintHook(theirs, settings),
     processLoginHintToken:
@@ -85,7 +90,7 @@ export function extendFeature(theirs: CibaFeature, settings: Settings, events: E
     verifyUserCode: userCodeHook(theirs, settings),
     triggerAuthenticationDevice: deviceHook(theirs, events),
   };
-  return new OfferedFeature(theirs, deliveryModesOf(theirs), hooks);
+  return new OfferedFeature(theirs, modes, hooks);
 }
 
 /** CIBA Core 7.1: the client authenticates. Registration refuses such a client; one from before the plugin is refused here. */

@@ -9,6 +9,7 @@ import {
   type KoaContextWithOIDC,
 } from 'oidc-provider';
 import type { PushGrant, TokenResponse } from '../delivery/recipients.js';
+import { decidedModel } from '../request/payload.js';
 import type { IssuingConfig } from './issuing-config.js';
 import { issuingContextOf } from './issuing-context.js';
 import { BACKCHANNEL_ROUTE, CIBA_GRANT } from './names.js';
@@ -99,7 +100,6 @@ async function sourceOf(
   ctx: KoaContextWithOIDC,
   { authReqId, clientId, accountId, model, decision, constraint }: PushGrant,
 ): Promise<Source> {
-  const { madeGrant: _, ...decided } = decision;
   Object.assign(ctx.oidc, {
     route: BACKCHANNEL_ROUTE,
     params: { ...(model['params'] as object | undefined) },
@@ -107,8 +107,7 @@ async function sourceOf(
   const client = found(await provider.Client.find(clientId), 'client');
   ctx.oidc.entity('Client', client);
   const request = new provider.BackchannelAuthenticationRequest({
-    ...model,
-    ...decided,
+    ...decidedModel({ model }, decision),
     jti: authReqId,
     clientId,
     accountId,

@@ -1,4 +1,5 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
 import type { Claim, Exchange, StepParts } from './exchange.js';
 import { inBackground, RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
@@ -73,12 +74,7 @@ async function destroyIssued(ctx: KoaContextWithOIDC): Promise<void> {
   const { AccessToken, RefreshToken } = ctx.oidc.entities;
   const issued = [AccessToken, RefreshToken].filter((token) => token?.jti !== undefined);
   const destroyed = Promise.allSettled(issued.map((token) => token?.destroy()));
-  let timer: NodeJS.Timeout | undefined;
-  const patience = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, DESTROY_WITHIN);
-  });
-  await Promise.race([destroyed, patience]);
-  clearTimeout(timer);
+  await within(DESTROY_WITHIN, 'destroying tokens', destroyed).catch(() => {});
 }
 
 function errorOf(body: unknown): string | undefined {

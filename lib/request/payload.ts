@@ -34,6 +34,20 @@ export interface Decision {
   readonly errorDescription?: string | undefined;
 }
 
+/** How the client of a stored request is told: it does not poll. */
+export function tellingModeOf(payload: string): 'ping' | 'push' {
+  const { deliveryMode } = JSON.parse(payload) as RequestPayload;
+  return deliveryMode === 'push' ? 'push' : 'ping';
+}
+
+/** What tokens are issued from: the request as oidc-provider made it, and what was decided of it. */
+export function decidedModel(
+  { model }: RequestPayload,
+  { madeGrant: _, ...decided }: Decision = {},
+): Readonly<Record<string, unknown>> {
+  return { ...model, ...decided };
+}
+
 /** Secrets and identifiers of a person that no later step needs: they are not stored (CIBA Core 7.1.2, 15). */
 const NOT_STORED: ReadonlySet<string> = new Set([
   'user_code',

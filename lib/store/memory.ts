@@ -26,8 +26,7 @@ export class MemoryStore implements Store {
   constructor(timeOffset: () => number) {
     this.#now = () => Date.now() + timeOffset();
     this.outbox = new MemoryOutbox(this.#now, (handle) => {
-      const record = this.#requests.get(handle);
-      const status = record ? statusAt(record, this.#now()) : 'gone';
+      const { record, status } = this.#find(handle);
       return record && status !== 'gone'
         ? { record, request: this.#stored(handle, record, status) }
         : undefined;

@@ -1,3 +1,4 @@
+import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
 import { COMMAND_TIMEOUT, openConnection, type RedisClient, whenReady } from './redis-connection.js';
 import { type ScriptName, scripts } from './scripts.js';
@@ -33,19 +34,14 @@ export class RedisScripts {
 
   /** One deadline for the connection and the command; what fails is unknown, and said to be so. */
   async send<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
-    let timer: NodeJS.Timeout | undefined;
-    const deadline = new Promise<never>((_, reject) => {
-      timer = setTimeout(() => reject(new Error('Redis did not answer in time')), COMMAND_TIMEOUT);
-    });
     try {
       const redis = this.#connection();
-      return await Promise.race([whenReady(redis).then(() => command(redis)), deadline]);
+      const answer = whenReady(redis).then(() => command(redis));
+      return await within(COMMAND_TIMEOUT, 'Redis', answer);
     } catch (error) {
       const cause = withoutArguments(error);
       this.#unavailable(cause);
       throw new CibaError('store_unavailable', 'the store did not answer', { cause });
-    } finally {
-      clearTimeout(timer);
     }
   }
 

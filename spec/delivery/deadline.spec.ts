@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
+import { within } from '../../lib/deadline.js';
 import { Bulkhead } from '../../lib/delivery/bulkhead.js';
-import { within } from '../../lib/delivery/deadline.js';
 import { Deliverer } from '../../lib/delivery/deliverer.js';
 import { Outgoing } from '../../lib/delivery/outgoing.js';
 import type { TokenResponse } from '../../lib/delivery/recipients.js';

@@ -3,7 +3,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { Redis } from 'ioredis';
 import type { ClientMetadata } from 'oidc-provider';
 import { CibaError, type DeliveryOptions, type RedisClient } from 'oidc-provider-ciba';
-import { BullmqQueue, queuePrefix } from '../../lib/delivery/bullmq-queue.js';
+import { BullmqQueue } from '../../lib/delivery/bullmq-queue.js';
 import { MemoryQueue } from '../../lib/delivery/memory-queue.js';
 import type { DeliveryQueue } from '../../lib/delivery/queue.js';
 import { pollClient } from '../support/configuration.js';
@@ -109,7 +109,7 @@ describe('a server that does not deliver by itself', () => {
     const server = serve({ redis: redis.client(), ciba: { delivery: { worker: false } } });
     const authReqIds = [await decided(server, 'pinged'), await decided(server, 'pushed')];
     const client = redis.client();
-    const jobs = `${queuePrefix(server.prefix)}:*`;
+    const jobs = `{${server.prefix}}:*`;
     await until('the jobs are there', async () => (await client.keys(jobs)).length >= authReqIds.length);
     await client.del(await client.keys(jobs));
     const worker = beside(server);
