@@ -26,9 +26,19 @@ export interface RequestRecord {
   status: Exclude<Status, 'expired'>;
   interval: number;
   lastPoll?: { operation: string; result: 'pending' | 'slow_down'; nextAt: number };
-  decided?: { operation: string; decision: string };
+  decided?: { operation: string; decision: string; at: number };
   claim?: { token: string; until: number };
   delivery?: DeliveryRecord;
+  prompt?: PromptRecord;
+}
+
+/** How far the prompting of a request's person has come. */
+export interface PromptRecord {
+  turn: number;
+  progress?: string;
+  /** The turn that was advanced last, and when the next one is due. */
+  advanced?: number;
+  dueAt?: number;
 }
 
 /** How the client of a request is told, where it does not poll. */

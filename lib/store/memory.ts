@@ -1,18 +1,24 @@
 import { pollPending, type RequestRecord, statusAt } from './lifecycle.js';
+import { MemoryLimits } from './memory-limits.js';
 import { MemoryOutbox } from './memory-outbox.js';
+import { MemoryPrompts } from './memory-prompts.js';
 import { EXPIRY_GRACE } from './outbox.js';
 import type {
   ClaimAttempt,
   ClaimResult,
   DecisionAttempt,
   DecisionResult,
+  Guess,
   NewRequest,
+  Owner,
   PollAttempt,
   PollResult,
+  Refusal,
   Status,
   Store,
   StoredRequest,
 } from './store.js';
+import { PROMPTED_WITHIN } from './store.js';
 
 const SWEEP_EVERY = 30_000;
 
@@ -21,27 +27,33 @@ export class MemoryStore implements Store {
   readonly #requests = new Map<string, RequestRecord>();
   readonly #now: () => number;
   readonly outbox: MemoryOutbox;
+  readonly prompts: MemoryPrompts;
+  readonly #limits: MemoryLimits;
   readonly #sweeper: NodeJS.Timeout;
 
   constructor(timeOffset: () => number) {
     this.#now = () => Date.now() + timeOffset();
-    this.outbox = new MemoryOutbox(this.#now, (handle) => {
+    const find = (handle: string) => {
       const { record, status } = this.#find(handle);
       return record && status !== 'gone'
         ? { record, request: this.#stored(handle, record, status) }
         : undefined;
-    });
+    };
+    this.outbox = new MemoryOutbox(this.#now, find);
+    this.prompts = new MemoryPrompts(this.#now, find);
+    this.#limits = new MemoryLimits(this.#now);
     this.#sweeper = setInterval(() => this.#sweep(), SWEEP_EVERY);
     this.#sweeper.unref();
   }
 
-  async create(request: NewRequest): Promise<'created' | 'full'> {
+  async create(request: NewRequest): Promise<'created' | Refusal> {
     if (this.#requests.has(request.handle)) return 'created';
-    const limit = request.pendingLimit ?? Number.POSITIVE_INFINITY;
-    if (this.#pendingOf(request.accountId).length >= limit) return 'full';
+    const refused = this.#limits.admit(request);
+    if (refused) return refused;
     const expiresAt = this.#now() + request.lifetime;
-    const { callback } = request;
+    const { callback, prompted } = request;
     if (callback && request.tellExpiry) await this.outbox.schedule(request.handle, request.lifetime);
+    if (prompted) await this.prompts.schedule(request.handle, PROMPTED_WITHIN);
     this.#requests.set(request.handle, {
       clientId: request.clientId,
       accountId: request.accountId,
@@ -53,6 +65,7 @@ export class MemoryStore implements Store {
       ...(callback && {
         delivery: { state: 'waiting', attempts: 0, turn: 1, dueAt: 0, callback },
       }),
+      ...(prompted && { prompt: { turn: 1 } }),
     });
     return 'created';
   }
@@ -102,8 +115,10 @@ export class MemoryStore implements Store {
       if (status !== 'pending') return { result: 'conflict', status };
       const { verdict, decision, operation } = attempt;
       record.status = verdict;
-      record.decided = { decision, operation };
+      record.decided = { decision, operation, at: this.#now() };
     }
+    const since = this.#now() - (record.decided?.at ?? 0);
+    this.#limits.leave(attempt.handle, record, (attempt.cooldown ?? 0) - since);
     return { result: 'decided', clientId: record.clientId, accountId: record.accountId };
   }
 
@@ -136,8 +151,30 @@ export class MemoryStore implements Store {
     delete record.claim;
   }
 
-  async remove(handle: string): Promise<void> {
+  async remove(handle: string, owner?: Owner): Promise<void> {
+    const found = owner ?? this.#requests.get(handle);
     this.#requests.delete(handle);
+    if (found) this.#limits.leave(handle, found);
+  }
+
+  async block(accountId: string, clientId: string, lifetime: number): Promise<void> {
+    this.#limits.block(accountId, clientId, lifetime);
+  }
+
+  async unblock(accountId: string, clientId: string): Promise<void> {
+    this.#limits.unblock(accountId, clientId);
+  }
+
+  async guess(guess: Guess): Promise<boolean> {
+    return this.#limits.guess(guess);
+  }
+
+  async guessedRight(guess: Guess): Promise<void> {
+    this.#limits.guessedRight(guess);
+  }
+
+  async useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean> {
+    return this.#limits.useOnce(kind, id, lifetime, operation);
   }
 
   async close(): Promise<void> {
@@ -172,11 +209,13 @@ export class MemoryStore implements Store {
       payload: record.payload,
       decision: record.decided?.decision,
       told: record.delivery !== undefined,
+      prompted: record.prompt !== undefined,
     };
   }
 
   #sweep(): void {
     const now = this.#now();
+    this.#limits.sweep();
     for (const [handle, record] of this.#requests) {
       if (statusAt(record, now) === 'gone') this.#requests.delete(handle);
       // As Redis does: what nobody decided keeps no secret beyond its end.

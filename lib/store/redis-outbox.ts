@@ -10,7 +10,7 @@ import type { RedisScripts } from './redis-scripts.js';
 import type { Status } from './store.js';
 
 /** How long an index lives at least after it was last written, in milliseconds: longer than any request. */
-const INDEX_LIFE = 3 * 86_400_000;
+export const INDEX_LIFE: number = 3 * 86_400_000;
 
 /** The key of a request. */
 export const requestKey = (prefix: string, handle: string): string => `${prefix}:{${handle}}`;
@@ -59,7 +59,7 @@ export class RedisOutbox implements Outbox {
     const found = (await this.#redis.run('delivery', this.#keys(handle), [])) as Found | ['gone'];
     if (found[0] === 'gone') return undefined;
     const [status, remaining, expiresAt, clientId, accountId, payload, decision, ...telling] = found as Found;
-    const [state, attempts, turn, dueAt, note, callback, body] = telling;
+    const [state, attempts, turn, dueAt, note, callback, body, prompt] = telling;
     return {
       request: {
         handle,
@@ -71,6 +71,7 @@ export class RedisOutbox implements Outbox {
         payload,
         decision: decision ?? undefined,
         told: true,
+        prompted: prompt !== null,
       },
       state,
       attempts,
@@ -146,4 +147,5 @@ type Found = [
   note: string | null,
   callback: string | null,
   body: string | null,
+  prompt: string | null,
 ];

@@ -3,26 +3,34 @@ import { POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
 import { EXPIRY_GRACE } from './outbox.js';
 import type { RedisClient } from './redis-connection.js';
 import { callbackKey, RedisOutbox, requestKey } from './redis-outbox.js';
+import { RedisPrompts } from './redis-prompts.js';
 import { RedisScripts } from './redis-scripts.js';
 import type {
   ClaimAttempt,
   ClaimResult,
   DecisionAttempt,
   DecisionResult,
+  Guess,
   NewRequest,
+  Owner,
   PollAttempt,
   PollResult,
+  Refusal,
   Status,
   Store,
   StoredRequest,
 } from './store.js';
 
+/** The turn in which a person is prompted first. */
+const FIRST_TURN = 1;
+
 /**
- * A {@link Store} in Redis. Each request is one hash, each account has one sorted set of its pending handles. Every script
+ * A {@link Store} in Redis. Each request is one hash, each account and each client has a sorted set of its pending handles. Every script
  * touches keys of one slot; what needs two slots is two steps, each safe to repeat.
  */
 export class RedisStore implements Store {
   readonly outbox: RedisOutbox;
+  readonly prompts: RedisPrompts;
   readonly #redis: RedisScripts;
   readonly #prefix: string;
 
@@ -35,21 +43,19 @@ export class RedisStore implements Store {
     this.#redis = new RedisScripts(client, timeOffset, unavailable);
     this.#prefix = prefix;
     this.outbox = new RedisOutbox(this.#redis, prefix);
+    this.prompts = new RedisPrompts(this.#redis, prefix);
   }
 
-  async create(request: NewRequest): Promise<'created' | 'full'> {
-    const { handle, accountId, lifetime, callback, tellExpiry } = request;
-    // The place first: a crash in between leaves a place that ends by itself, never a request that nobody counts.
-    const place = await this.#redis.run(
-      'reserve',
-      [this.#accountKey(accountId)],
-      [handle, lifetime, request.pendingLimit ?? -1],
-    );
-    if (place === 'full') return (await this.read(handle)) ? 'created' : 'full';
+  async create(request: NewRequest): Promise<'created' | Refusal> {
+    const { handle, clientId, accountId, lifetime, callback, tellExpiry, prompted } = request;
+    // The places first: a crash in between leaves places that end by themselves, never a request that nobody counts.
+    const refused = await this.#takePlaces(request);
+    if (refused) return (await this.read(handle)) ? 'created' : refused;
     if (callback && tellExpiry) await this.outbox.scheduleOnce(handle, lifetime);
+    if (prompted) await this.prompts.scheduleFirst(handle);
     const keys = [this.#requestKey(handle), callbackKey(this.#prefix, handle)];
     const stored = await this.#redis.run('create', keys, [
-      request.clientId,
+      clientId,
       accountId,
       lifetime,
       request.retention,
@@ -57,14 +63,44 @@ export class RedisStore implements Store {
       request.payload,
       callback ?? '',
       tellExpiry ? EXPIRY_GRACE : 0,
+      prompted ? FIRST_TURN : 0,
     ]);
-    if (stored === 'over') await this.#leavePlace(accountId, handle);
+    if (stored === 'over') await this.#leavePlaces(handle, request);
     return 'created';
+  }
+
+  /** Those of the account in one step. The client's lies elsewhere: it is taken first, and given back. */
+  async #takePlaces({
+    handle,
+    clientId,
+    accountId,
+    lifetime,
+    limits,
+  }: NewRequest): Promise<Refusal | undefined> {
+    const clientKey = this.#clientKey(clientId);
+    if (limits.client !== undefined) {
+      const taken = await this.#redis.run('reserve', [clientKey], [handle, lifetime, limits.client]);
+      if (taken === 'full') return 'client';
+    }
+    const admitted = await this.#redis.run('admit', this.#accountKeys(accountId, clientId), [
+      handle,
+      lifetime,
+      limits.account ?? -1,
+      limits.accountAndClient ?? -1,
+      limits.refusals ?? -1,
+      limits.cooldown,
+    ]);
+    if (admitted === 'ok') return undefined;
+    if (limits.client !== undefined) {
+      await this.#redis.send((redis) => redis.zrem(clientKey, handle)).catch(() => {});
+    }
+    return admitted as Refusal;
   }
 
   async read(handle: string): Promise<StoredRequest | undefined> {
     const found = await this.#redis.run('read', [this.#requestKey(handle)], []);
-    const [status, remaining, expiresAt, clientId, accountId, payload, decision, delivery] = found as Found;
+    const [status, remaining, expiresAt, clientId, accountId, payload, decision, delivery, prompt] =
+      found as Found;
     if (status === 'gone') return undefined;
     return {
       handle,
@@ -76,6 +112,7 @@ export class RedisStore implements Store {
       payload,
       decision: decision ?? undefined,
       told: delivery !== null,
+      prompted: prompt !== null,
     };
   }
 
@@ -114,17 +151,18 @@ export class RedisStore implements Store {
 
   async decide(attempt: DecisionAttempt): Promise<DecisionResult> {
     const key = this.#requestKey(attempt.handle);
-    const { accountId, verdict, decision, operation } = attempt;
+    const { accountId, verdict, decision, operation, cooldown } = attempt;
     const [result, ...rest] = (await this.#redis.run(
       'decide',
       [key],
       [accountId === undefined ? '' : `=${accountId}`, verdict, decision, operation],
-    )) as [DecisionResult['result'], ...string[]];
+    )) as [DecisionResult['result'], ...(string | number)[]];
     if (result === 'conflict') return { result, status: rest[0] as Exclude<Status, 'pending'> };
     if (result !== 'decided') return { result };
-    const [clientId, decidedFor] = rest as [string, string];
-    await this.#leavePlace(decidedFor, attempt.handle);
-    return { result, clientId, accountId: decidedFor };
+    const [clientId, decidedFor, since] = rest as [string, string, number];
+    const owner = { clientId, accountId: decidedFor };
+    await this.#leavePlaces(attempt.handle, owner, Math.max(0, (cooldown ?? 0) - since));
+    return { result, ...owner };
   }
 
   async claim({ handle, clientId, token, lease }: ClaimAttempt): Promise<ClaimResult> {
@@ -144,31 +182,83 @@ export class RedisStore implements Store {
     await this.#redis.run('release', [this.#requestKey(handle)], [token]);
   }
 
-  async remove(handle: string, accountId?: string): Promise<void> {
-    const account = accountId ?? (await this.read(handle))?.accountId;
+  async remove(handle: string, owner?: Owner): Promise<void> {
+    const found = owner ?? (await this.read(handle));
     await this.#redis.send((redis) => redis.del(this.#requestKey(handle), callbackKey(this.#prefix, handle)));
-    if (account !== undefined)
-      await this.#redis.send((redis) => redis.zrem(this.#accountKey(account), handle));
+    if (!found) return;
+    await this.#redis.run('leave', this.#accountKeys(found.accountId, found.clientId), [handle, 0]);
+    await this.#redis.send((redis) => redis.zrem(this.#clientKey(found.clientId), handle));
+  }
+
+  async block(accountId: string, clientId: string, lifetime: number): Promise<void> {
+    await this.#redis.run('block', [this.#refusedKey(accountId, clientId)], [Math.round(lifetime)]);
+  }
+
+  async unblock(accountId: string, clientId: string): Promise<void> {
+    const [, pair = '', refused = ''] = this.#accountKeys(accountId, clientId);
+    await this.#redis.run('unblock', [refused, pair], []);
+  }
+
+  async guess(guess: Guess): Promise<boolean> {
+    const { operation, lifetime, most } = guess;
+    const args = [operation, lifetime, most.account, most.accountAndClient];
+    return (await this.#redis.run('guess', this.#guessKeys(guess), args)) === 1;
+  }
+
+  async guessedRight(guess: Guess): Promise<void> {
+    const [account = '', pair = ''] = this.#guessKeys(guess);
+    await this.#redis.send((redis) => redis.zrem(account, guess.operation));
+    await this.#redis.send((redis) => redis.del(pair));
+  }
+
+  async useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean> {
+    const key = `${this.#prefix}:once:${kind}:{${digest(id)}}`;
+    return (await this.#redis.run('once', [key], [operation, Math.ceil(lifetime)])) === 1;
   }
 
   async close(): Promise<void> {
     this.#redis.close();
   }
 
-  /** What precedes it is committed, so a failure here is not the caller's: the place ends with the request's life. */
-  async #leavePlace(accountId: string, handle: string): Promise<void> {
-    await this.#redis.send((redis) => redis.zrem(this.#accountKey(accountId), handle)).catch(() => {});
+  /** What precedes it is committed, so a failure here is not the caller's: the places end with the request's life. */
+  async #leavePlaces(handle: string, { accountId, clientId }: Owner, cooldown = 0): Promise<void> {
+    const keys = this.#accountKeys(accountId, clientId);
+    await Promise.allSettled([
+      this.#redis.run('leave', keys, [handle, cooldown]),
+      this.#redis.send((redis) => redis.zrem(this.#clientKey(clientId), handle)),
+    ]);
   }
 
   #requestKey(handle: string): string {
     return requestKey(this.#prefix, handle);
   }
 
-  /** Hashed, so that no account name can steer a key or be read from one. */
+  #clientKey(clientId: string): string {
+    return `${this.#prefix}:client:{${digest(clientId)}}`;
+  }
+
   #accountKey(accountId: string): string {
-    return `${this.#prefix}:account:{${createHash('sha256').update(accountId).digest('base64url')}}`;
+    return `${this.#prefix}:account:{${digest(accountId)}}`;
+  }
+
+  #refusedKey(accountId: string, clientId: string): string {
+    return `${this.#accountKey(accountId)}:refused:${digest(clientId)}`;
+  }
+
+  /** All of an account in one slot. */
+  #accountKeys(accountId: string, clientId: string): string[] {
+    const account = this.#accountKey(accountId);
+    return [account, `${account}:client:${digest(clientId)}`, this.#refusedKey(accountId, clientId)];
+  }
+
+  #guessKeys({ accountId, clientId }: Guess): string[] {
+    const guesses = `${this.#accountKey(accountId)}:guesses`;
+    return [guesses, `${guesses}:${digest(clientId)}`];
   }
 }
+
+/** Hashed, so that no name can steer a key or be read from one. */
+const digest = (name: string): string => createHash('sha256').update(name).digest('base64url');
 
 type Found = [
   status: Status | 'gone',
@@ -179,4 +269,5 @@ type Found = [
   payload: string,
   decision: string | null,
   delivery: string | null,
+  prompt: string | null,
 ];

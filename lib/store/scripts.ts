@@ -7,10 +7,117 @@ export interface Script {
 }
 
 /** The name of a script. */
-export type ScriptName = 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'keep' | 'poll' | 'postpone' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'told';
+export type ScriptName = 'admit' | 'advance' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'told' | 'unblock';
 
 /** One script per state change, by name. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
+  admit: {
+    numberOfKeys: 3,
+    lua: `--[[
+  Takes a place among an account's pending requests, and among those of the account and the client. A request that ended there without
+  having left was not answered, and counts as a refusal.
+  KEYS[1] the account's index, a sorted set of handles by expiry
+  KEYS[2] the index of the account and the client
+  KEYS[3] what the account refused the client, a sorted set of handles by the time until which they count; '!' is a block
+  ARGV[1] clock offset in ms
+  ARGV[2] handle
+  ARGV[3] lifetime in ms
+  ARGV[4] how many places the account has, -1 for any number
+  ARGV[5] how many places the account has for the client, -1 for any number
+  ARGV[6] how many refusals there may be, -1 for any number
+  ARGV[7] how long a refusal counts, in ms
+  Output  'ok', or which limit is reached: 'blocked', 'refusals', 'account', 'account_and_client'
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Lets a key live so many milliseconds at least.
+local function outlive(key, time)
+  if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
+end
+local now = clock(ARGV[1])
+local lifetime, cooldown = tonumber(ARGV[3]), tonumber(ARGV[7])
+local function full(count, places) return tonumber(places) >= 0 and count >= tonumber(places) end
+
+if ARGV[6] ~= '-1' then
+  local expired = redis.call('ZRANGEBYSCORE', KEYS[2], now - cooldown, now, 'WITHSCORES')
+  for i = 1, #expired, 2 do redis.call('ZADD', KEYS[3], tonumber(expired[i + 1]) + cooldown, expired[i]) end
+  if #expired > 0 then outlive(KEYS[3], cooldown) end
+end
+for i = 1, 3 do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now) end
+if redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 'ok' end
+if redis.call('ZSCORE', KEYS[3], '!') then return 'blocked' end
+if full(redis.call('ZCARD', KEYS[3]), ARGV[6]) then return 'refusals' end
+if full(redis.call('ZCARD', KEYS[1]), ARGV[4]) then return 'account' end
+if full(redis.call('ZCARD', KEYS[2]), ARGV[5]) then return 'account_and_client' end
+redis.call('ZADD', KEYS[1], now + lifetime, ARGV[2])
+outlive(KEYS[1], lifetime)
+if ARGV[5] ~= '-1' or ARGV[6] ~= '-1' then
+  redis.call('ZADD', KEYS[2], now + lifetime, ARGV[2])
+  -- Longer than what it holds: what was not answered is counted when the client comes again.
+  outlive(KEYS[2], lifetime + cooldown)
+end
+return 'ok'
+`,
+  },
+  advance: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Ends a turn of prompting a person, and says when the next one is.
+  KEYS[1] the request
+  ARGV[1] clock offset in ms
+  ARGV[2] the turn that ends
+  ARGV[3] ms until the next
+  ARGV[4] progress
+  Output  ms until the next turn, or false where that turn is not the present one
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'prompt', 'advanced', 'nextprompt')
+if status_at(now, r[1], r[2], r[3], r[4]) == 'gone' or not r[5] then return false end
+if r[6] == ARGV[2] then return math.max(0, tonumber(r[7]) - now) end
+if r[5] ~= ARGV[2] then return false end
+redis.call('HSET', KEYS[1], 'prompt', r[5] + 1, 'progress', ARGV[4], 'advanced', ARGV[2], 'nextprompt',
+  now + tonumber(ARGV[3]))
+return tonumber(ARGV[3])
+`,
+  },
+  block: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Lets no request of a client for an account in. Of two blocks the one that lasts longer stands.
+  KEYS[1] what the account refused the client
+  ARGV[1] clock offset in ms
+  ARGV[2] for how many ms
+  Output  'ok'
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Lets a key live so many milliseconds at least.
+local function outlive(key, time)
+  if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
+end
+redis.call('ZADD', KEYS[1], 'GT', clock(ARGV[1]) + tonumber(ARGV[2]), '!')
+outlive(KEYS[1], tonumber(ARGV[2]))
+return 'ok'
+`,
+  },
   claim: {
     numberOfKeys: 1,
     lua: `--[[
@@ -65,6 +172,7 @@ return {'won'}
   ARGV[7] payload
   ARGV[8] callback, '' where the client polls
   ARGV[9] how much longer than the request the callback lives, in ms
+  ARGV[10] the turn in which its person is prompted first, 0 where nobody is
   Output  'ok', or 'over' where it was stored before and is not pending any more
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -86,6 +194,7 @@ local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
   'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6], 'payload', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
+if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'prompt', ARGV[10]) end
 if ARGV[8] ~= '' then
   redis.call('HSET', KEYS[1], 'delivery', 'waiting', 'attempts', 0, 'turn', 1)
   redis.call('HSET', KEYS[2], 'callback', ARGV[8])
@@ -104,7 +213,7 @@ return 'ok'
   ARGV[3] the status to come to
   ARGV[4] decision
   ARGV[5] operation id
-  Output  {'decided', client, account} {'conflict', status} {'forbidden'} {'gone'}
+  Output  {'decided', client, account, ms since} {'conflict', status} {'forbidden'} {'gone'}
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -119,15 +228,18 @@ local function status_at(now, status, expires, keep, lease)
   return status
 end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided',
+  'decidedat')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if ARGV[2] ~= '' and ARGV[2] ~= '=' .. r[6] then return {'forbidden'} end
+local since = now - tonumber(r[8] or now)
 if r[7] ~= ARGV[5] then
   if status ~= 'pending' then return {'conflict', status} end
-  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decision', ARGV[4], 'decided', ARGV[5])
+  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decision', ARGV[4], 'decided', ARGV[5],
+    'decidedat', now)
 end
-return {'decided', r[5], r[6]}
+return {'decided', r[5], r[6], since}
 `,
   },
   delivery: {
@@ -138,7 +250,7 @@ return {'decided', r[5], r[6]}
   KEYS[2] its callback
   ARGV[1] clock offset in ms
   Output  {'gone'}, or {status, remaining ms, expires ms, client, account, payload, decision,
-          delivery, attempts, turn, due ms, note, callback, body}
+          delivery, attempts, turn, due ms, note, callback, body, prompt}
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -154,19 +266,19 @@ local function status_at(now, status, expires, keep, lease)
 end
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
-  'delivery', 'attempts', 'turn', 'due', 'note')
+  'delivery', 'attempts', 'turn', 'due', 'note', 'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' or not r[9] then return {'gone'} end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
 return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8],
-  r[9], tonumber(r[10]), tonumber(r[11]), tonumber(r[12] or 0), r[13], c[1], c[2]}
+  r[9], tonumber(r[10]), tonumber(r[11]), tonumber(r[12] or 0), r[13], c[1], c[2], r[14]}
 `,
   },
   due: {
     numberOfKeys: 1,
     lua: `--[[
   Takes the handles whose time has come, so that nobody else takes them for a while.
-  KEYS[1] the index of deliveries
+  KEYS[1] an index of what is to be looked at
   ARGV[1] clock offset in ms
   ARGV[2] how many at most
   ARGV[3] for how many ms they are taken
@@ -198,6 +310,39 @@ local function clock(offset)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', clock(ARGV[1]))
 return redis.call('ZRANGE', KEYS[1], 0, -1)
+`,
+  },
+  guess: {
+    numberOfKeys: 2,
+    lua: `--[[
+  Counts a guess of a user code as a wrong one, before it is looked at.
+  KEYS[1] the guesses for the account, a sorted set of operation ids by the time until which they count
+  KEYS[2] those of them that the client made
+  ARGV[1] clock offset in ms
+  ARGV[2] operation id
+  ARGV[3] how long it counts, in ms
+  ARGV[4] how many the account stands
+  ARGV[5] how many it stands from the client
+  Output  1, or 0 where there are too many
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Lets a key live so many milliseconds at least.
+local function outlive(key, time)
+  if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
+end
+local now = clock(ARGV[1])
+for i = 1, 2 do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now) end
+if redis.call('ZSCORE', KEYS[2], ARGV[2]) then return 1 end
+for i = 1, 2 do if redis.call('ZCARD', KEYS[i]) >= tonumber(ARGV[3 + i]) then return 0 end end
+for i = 1, 2 do
+  redis.call('ZADD', KEYS[i], now + tonumber(ARGV[3]), ARGV[2])
+  outlive(KEYS[i], tonumber(ARGV[3]))
+end
+return 1
 `,
   },
   keep: {
@@ -237,6 +382,60 @@ redis.call('HSET', KEYS[2], 'body', ARGV[2])
 -- Until the tokens in it are delivered or revoked, which may be after the request's end.
 redis.call('PEXPIRE', KEYS[2], tonumber(r[3]) - now)
 return ARGV[2]
+`,
+  },
+  leave: {
+    numberOfKeys: 3,
+    lua: `--[[
+  Leaves the places of a request, and counts its refusal where it is one.
+  KEYS[1] the account's index
+  KEYS[2] the index of the account and the client
+  KEYS[3] what the account refused the client
+  ARGV[1] clock offset in ms
+  ARGV[2] handle
+  ARGV[3] how long it counts as a refusal yet, in ms, 0 where it does not
+  Output  'ok'
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Lets a key live so many milliseconds at least.
+local function outlive(key, time)
+  if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
+end
+redis.call('ZREM', KEYS[1], ARGV[2])
+redis.call('ZREM', KEYS[2], ARGV[2])
+if ARGV[3] ~= '0' then
+  -- A repeat counts no longer than the first.
+  redis.call('ZADD', KEYS[3], 'NX', clock(ARGV[1]) + tonumber(ARGV[3]), ARGV[2])
+  outlive(KEYS[3], tonumber(ARGV[3]))
+end
+return 'ok'
+`,
+  },
+  once: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Uses up what can be used once.
+  KEYS[1] the thing, a hash of who used it, and until when that is remembered
+  ARGV[1] clock offset in ms
+  ARGV[2] operation id
+  ARGV[3] for how many ms it is remembered
+  Output  1 where it was used by this operation, else 0
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+local now = clock(ARGV[1])
+local used = redis.call('HMGET', KEYS[1], 'by', 'until')
+if used[1] and now < tonumber(used[2]) then return used[1] == ARGV[2] and 1 or 0 end
+redis.call('HSET', KEYS[1], 'by', ARGV[2], 'until', now + tonumber(ARGV[3]))
+redis.call('PEXPIRE', KEYS[1], ARGV[3])
+return 1
 `,
   },
   poll: {
@@ -324,13 +523,13 @@ redis.call('HSET', KEYS[1], 'turn', r[6] + 1, 'attempts', r[7] + ARGV[4], 'due',
 return tonumber(ARGV[3])
 `,
   },
-  read: {
+  prompt: {
     numberOfKeys: 1,
     lua: `--[[
-  Reads a request.
+  Reads where the prompting of a person stands.
   KEYS[1] the request
   ARGV[1] clock offset in ms
-  Output  {'gone'}, or {status, remaining ms, expires ms, client, account, payload, decision, delivery}
+  Output  {'gone'}, or {status, remaining ms, expires ms, client, account, payload, decision, delivery, turn, progress}
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -346,10 +545,38 @@ local function status_at(now, status, expires, keep, lease)
 end
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
-  'delivery')
+  'delivery', 'prompt', 'progress')
+local status = status_at(now, r[1], r[2], r[3], r[4])
+if status == 'gone' or not r[10] then return {'gone'} end
+return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8], r[9], tonumber(r[10]), r[11]}
+`,
+  },
+  read: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Reads a request.
+  KEYS[1] the request
+  ARGV[1] clock offset in ms
+  Output  {'gone'}, or {status, remaining ms, expires ms, client, account, payload, decision, delivery, prompt}
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local now = clock(ARGV[1])
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
+  'delivery', 'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8], r[9]}
+return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8], r[9], r[10]}
 `,
   },
   release: {
@@ -418,12 +645,12 @@ return r[6] + 1
   reserve: {
     numberOfKeys: 1,
     lua: `--[[
-  Takes a place among an account's pending requests.
-  KEYS[1] the account's index, a sorted set of handles by expiry
+  Takes a place among a client's pending requests.
+  KEYS[1] the client's index, a sorted set of handles by expiry
   ARGV[1] clock offset in ms
   ARGV[2] handle
   ARGV[3] lifetime in ms
-  ARGV[4] how many places there are, -1 for any number
+  ARGV[4] how many places there are
   Output  'ok', or 'full'
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -431,14 +658,17 @@ local function clock(offset)
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
 end
+-- Lets a key live so many milliseconds at least.
+local function outlive(key, time)
+  if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
+end
 local now = clock(ARGV[1])
 local lifetime = tonumber(ARGV[3])
-local places = tonumber(ARGV[4])
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
 if redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 'ok' end
-if places >= 0 and redis.call('ZCARD', KEYS[1]) >= places then return 'full' end
+if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 'full' end
 redis.call('ZADD', KEYS[1], now + lifetime, ARGV[2])
-if redis.call('PTTL', KEYS[1]) < lifetime then redis.call('PEXPIRE', KEYS[1], lifetime) end
+outlive(KEYS[1], lifetime)
 return 'ok'
 `,
   },
@@ -446,7 +676,7 @@ return 'ok'
     numberOfKeys: 1,
     lua: `--[[
   Notes that a request has to be looked at.
-  KEYS[1] an index of deliveries, a sorted set of handles by time
+  KEYS[1] an index of what is to be looked at, a sorted set of handles by time
   ARGV[1] clock offset in ms
   ARGV[2] handle
   ARGV[3] in how many ms from now
@@ -536,6 +766,26 @@ redis.call('HDEL', KEYS[1], 'due')
 -- As it is written: what was delivered in the last moment of an approval stays delivered.
 if ARGV[3] ~= '' and r[1] == 'approved' then redis.call('HSET', KEYS[1], 'status', ARGV[3]) end
 return ARGV[2]
+`,
+  },
+  unblock: {
+    numberOfKeys: 2,
+    lua: `--[[
+  Forgets what an account refused a client, a block and what was not answered included.
+  KEYS[1] what the account refused the client
+  KEYS[2] the index of the account and the client, a sorted set of handles by expiry
+  ARGV[1] clock offset in ms
+  Output  'ok'
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+redis.call('DEL', KEYS[1])
+-- What ended there is counted when the client comes again.
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', clock(ARGV[1]))
+return 'ok'
 `,
   },
 };

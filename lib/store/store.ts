@@ -1,4 +1,5 @@
 import type { Outbox } from './outbox.js';
+import type { Prompts } from './prompts.js';
 
 /**
  * Where a request stands. `expired` is never written: it is what `pending` and `approved` become when their time is up.
@@ -31,12 +32,52 @@ export interface NewRequest {
   readonly interval: number;
   /** What the rest of the plugin wants back, opaque to the store. */
   readonly payload: string;
-  /** How many pending requests the account may have, this one included; left out: any number. */
-  readonly pendingLimit: number | undefined;
+  /** How many there may be. */
+  readonly limits: Limits;
+  /** Whether the person is prompted: then the request is in {@link Store.prompts}, to be looked at in {@link PROMPTED_WITHIN}. */
+  readonly prompted?: boolean | undefined;
   /** Where the client is told of the outcome: what it is told with, opaque to the store and secret. */
   readonly callback?: string | undefined;
   /** Whether it is also told when nobody decides. */
   readonly tellExpiry?: boolean | undefined;
+}
+
+/** Whose request it is. */
+export interface Owner {
+  readonly clientId: string;
+  readonly accountId: string;
+}
+
+/** How many requests there may be, the new one included; what is left out is not limited. */
+export interface Limits {
+  /** Pending ones of the account. */
+  readonly account?: number | undefined;
+  /** Pending ones of the account and the client. */
+  readonly accountAndClient?: number | undefined;
+  /** Pending ones of the client. */
+  readonly client?: number | undefined;
+  /** Those of the account and the client that were denied, or expired, in the last `cooldown` milliseconds: at so many no more is created. */
+  readonly refusals?: number | undefined;
+  /** How long a refusal counts, in milliseconds. */
+  readonly cooldown: number;
+}
+
+/** Why a request was not created: which limit is reached. `blocked` is what the person asked for. */
+export type Refusal = 'account' | 'account_and_client' | 'client' | 'refusals' | 'blocked';
+
+/** When a request is looked at that whoever stored it has not begun to prompt, in milliseconds: longer than a turn takes. */
+export const PROMPTED_WITHIN = 10_000;
+
+/** A guess of a user code, before it is known whether it is right. */
+export interface Guess {
+  readonly accountId: string;
+  readonly clientId: string;
+  /** Names the guess. */
+  readonly operation: string;
+  /** How many wrong ones there may be for the account and the client, and for the account whoever asks. */
+  readonly most: { readonly accountAndClient: number; readonly account: number };
+  /** How long a wrong one counts, in milliseconds. */
+  readonly lifetime: number;
 }
 
 /** A stored request, as of the store's clock. */
@@ -53,6 +94,8 @@ export interface StoredRequest {
   readonly decision: string | undefined;
   /** Whether the client is told of the outcome. */
   readonly told: boolean;
+  /** Whether the person is prompted. */
+  readonly prompted: boolean;
 }
 
 /** A decision to be stored. */
@@ -64,6 +107,8 @@ export interface DecisionAttempt {
   readonly decision: string;
   /** Names this attempt: a repeat of it is told what the first was told. */
   readonly operation: string;
+  /** Where it is a refusal that counts against the client: how long, in milliseconds. */
+  readonly cooldown?: number | undefined;
 }
 
 /** What became of a decision. */
@@ -124,8 +169,13 @@ export type ClaimResult =
 export interface Store {
   /** Which clients have to be told of what was decided. */
   readonly outbox: Outbox;
-  /** Stores a request as pending; `full` where the account has too many, and then nothing is stored. */
-  create(request: NewRequest): Promise<'created' | 'full'>;
+  /** Which people have to be prompted. */
+  readonly prompts: Prompts;
+  /**
+   * Stores a request as pending; where a limit is reached, says which, and nothing is stored. The limits hold exactly: those of the
+   * account are judged and taken in one step.
+   */
+  create(request: NewRequest): Promise<'created' | Refusal>;
   /** The request, or nothing once its retention is over. */
   read(handle: string): Promise<StoredRequest | undefined>;
   /** The pending requests of an account, the one that ends first in front. */
@@ -146,8 +196,18 @@ export interface Store {
    * tokens have not left. Only the holder of the token, who knows that, may call it.
    */
   release(handle: string, token: string): Promise<void>;
-  /** Forgets a request at once, and, where its account is told, a place that was taken for it before it was written. */
-  remove(handle: string, accountId?: string): Promise<void>;
+  /** Forgets a request at once, and, where its owner is told, the places that were taken for it before it was written. */
+  remove(handle: string, owner?: Owner): Promise<void>;
+  /** Lets no request of this client for this account in, for so many milliseconds. Of two blocks the one that lasts longer stands. */
+  block(accountId: string, clientId: string, lifetime: number): Promise<void>;
+  /** Ends a block, and forgets the refusals that counted against the client. */
+  unblock(accountId: string, clientId: string): Promise<void>;
+  /** Counts a guess as wrong before it is looked at; `false` where there were too many, and then it must not be looked at. */
+  guess(guess: Guess): Promise<boolean>;
+  /** Takes back a guess that was right. */
+  guessedRight(guess: Guess): Promise<void>;
+  /** Uses up something that can be used once, and is remembered for so many milliseconds; `false` where it was used before. */
+  useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean>;
   /** Ends what the store opened. */
   close(): Promise<void>;
 }

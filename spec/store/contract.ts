@@ -1,7 +1,9 @@
 import { creating } from './contract/creating.js';
 import { deciding } from './contract/deciding.js';
 import { givenStoreIn } from './contract/given.js';
+import { limiting } from './contract/limiting.js';
 import { polling } from './contract/polling.js';
+import { prompting } from './contract/prompting.js';
 import { redeeming } from './contract/redeeming.js';
 import { remembering } from './contract/remembering.js';
 import { telling } from './contract/telling.js';
@@ -17,5 +19,7 @@ export function storeContract(home: Home): void {
     describe('redeeming', () => redeeming(given));
     describe('remembering', () => remembering(given));
     describe('telling', () => telling(given));
+    describe('limiting', () => limiting(given));
+    describe('prompting', () => prompting(given));
   });
 }

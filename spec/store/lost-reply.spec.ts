@@ -5,11 +5,22 @@ import { TAKEN_FOR } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import { openConnection } from '../../lib/store/redis-connection.js';
 import { type ScriptName, scripts } from '../../lib/store/scripts.js';
+import type { Guess } from '../../lib/store/store.js';
 import { movingClock } from '../support/clock.js';
 import { type CommandFilter, type CutProxy, callOf, callOfLua, startCutProxy } from '../support/cut-proxy.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
-import { ask, CALLBACK, claim, decide, ending, INTERVAL, newRequest, poll } from './contract/given.js';
+import {
+  ask,
+  CALLBACK,
+  claim,
+  decide,
+  ending,
+  INTERVAL,
+  newRequest,
+  places,
+  poll,
+} from './contract/given.js';
 
 const ROUNDS = 20;
 
@@ -74,25 +85,94 @@ async function conclusive(rounds: number, round: () => Promise<void>): Promise<v
   }
 }
 
+const guessOf = (most: Guess['most']): Guess => ({
+  accountId: randomUUID(),
+  clientId: 'client',
+  operation: randomUUID(),
+  most,
+  lifetime: 60_000,
+});
+
 /** What must come out although the reply of this script was lost. */
 const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
   async reserve() {
-    const request = newRequest({ pendingLimit: 1 });
+    const clientId = randomUUID();
+    const limited = (client: number) => newRequest({ clientId, limits: { client, cooldown: 0 } });
+    expect(await losing(callOf('reserve'), () => store.create(limited(1)))).toBe('created');
+    expect(await other.create(limited(2))).toBe('created');
+    expect(await losing(callOf('reserve'), () => store.create(limited(2)))).toBe('client');
+  },
+  async admit() {
+    const request = newRequest({ limits: places(1) });
     const { accountId } = request;
-    expect(await losing(callOf('reserve'), () => store.create(request))).toBe('created');
-    const second = newRequest({ accountId, pendingLimit: 2 });
+    expect(await losing(callOf('admit'), () => store.create(request))).toBe('created');
+    const second = newRequest({ accountId, limits: places(2) });
     expect(await other.create(second)).toBe('created');
-    const third = newRequest({ accountId, pendingLimit: 2 });
-    expect(await losing(callOf('reserve'), () => store.create(third))).toBe('full');
+    const third = newRequest({ accountId, limits: places(2) });
+    expect(await losing(callOf('admit'), () => store.create(third))).toBe('account');
     expect(await other.list(accountId)).toHaveLength(2);
   },
+  async leave() {
+    const limits = { ...places(1), refusals: 2 };
+    const request = await ask(other, { limits });
+    const { accountId } = request;
+    const deny = () => decide(store, request, 'denied', randomUUID(), 60_000);
+    expect(await losing(callOf('leave'), deny)).toMatchObject({ result: 'decided' });
+    // The place is free, and the refusal was counted once.
+    await ask(other, { accountId, limits });
+  },
+  async block() {
+    const request = newRequest();
+    const { accountId, clientId } = request;
+    await losing(callOf('block'), () => store.block(accountId, clientId, 60_000));
+    expect(await other.create(request)).toBe('blocked');
+    await other.unblock(accountId, clientId);
+    expect(await other.create(request)).toBe('created');
+  },
+  async unblock() {
+    const request = newRequest();
+    const { accountId, clientId } = request;
+    await other.block(accountId, clientId, 60_000);
+    await losing(callOf('unblock'), () => store.unblock(accountId, clientId));
+    expect(await other.create(request)).toBe('created');
+  },
+  async guess() {
+    const guess = guessOf({ account: 2, accountAndClient: 2 });
+    expect(await losing(callOf('guess'), () => store.guess(guess))).toBe(true);
+    expect(await other.guess({ ...guess, operation: randomUUID() })).toBe(true);
+    const third = { ...guess, operation: randomUUID() };
+    expect(await losing(callOf('guess'), () => store.guess(third))).toBe(false);
+  },
+  async once() {
+    const id = randomUUID();
+    expect(await losing(callOf('once'), () => store.useOnce('spec', id, 60_000, 'first'))).toBe(true);
+    expect(await losing(callOf('once'), () => store.useOnce('spec', id, 60_000, 'second'))).toBe(false);
+  },
+  async prompt() {
+    const { handle } = await ask(other, { prompted: true });
+    const found = await losing(callOf('prompt'), () => store.prompts.find(handle));
+    expect(found).toMatchObject({ turn: 1, request: { handle } });
+  },
+  async advance() {
+    const { handle } = await ask(other, { prompted: true });
+    const first = { turn: 1, progress: 'first', delay: 30_000 };
+    const told = await losing(
+      callOf('advance'),
+      () => store.prompts.advance(handle, first),
+      async () => {
+        expect(await other.prompts.find(handle)).toMatchObject({ turn: 2, progress: 'first' });
+      },
+    );
+    expect(told).toBe(true);
+    expect(await other.prompts.find(handle)).toMatchObject({ turn: 2, progress: 'first' });
+  },
   async create() {
-    const request = newRequest({ pendingLimit: 1 });
+    const request = newRequest({ limits: places(1) });
     expect(await losing(callOf('create'), () => store.create(request))).toBe('created');
     expect(await other.read(request.handle)).toMatchObject({ status: 'pending' });
     expect(await other.list(request.accountId)).toHaveLength(1);
     await decide(other, request, 'denied');
-    await ask(other, { accountId: request.accountId, pendingLimit: 1 });
+    await ask(other, { accountId: request.accountId, limits: places(1) });
     const told = newRequest({ callback: CALLBACK, tellExpiry: true });
     expect(await losing(callOf('create'), () => store.create(told))).toBe('created');
     const found = { state: 'waiting', attempts: 0, turn: 1, callback: CALLBACK };
@@ -115,7 +195,7 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
     expect(await poll(other, handle)).toMatchObject({ result: 'pending' });
   },
   async decide() {
-    const request = await ask(other, { pendingLimit: 1 });
+    const request = await ask(other, { limits: places(1) });
     const { clientId, accountId } = request;
     const told = await losing(
       callOf('decide'),
@@ -125,7 +205,7 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
       },
     );
     expect(told).toEqual({ result: 'decided', clientId, accountId });
-    await ask(other, { accountId, pendingLimit: 1 });
+    await ask(other, { accountId, limits: places(1) });
     const late = await losing(callOf('decide'), () => decide(store, request, 'cancelled'));
     expect(late).toEqual({ result: 'conflict', status: 'approved' });
   },
@@ -306,11 +386,11 @@ test('a lost reply while a list is read or a request removed changes nothing', a
   let round = 0;
   await conclusive(ROUNDS, async () => {
     round += 1;
-    const { handle, accountId } = await ask(other, { pendingLimit: 1 });
+    const { handle, accountId } = await ask(other, { limits: places(1) });
     expect(await losing(command('zrange'), () => store.list(accountId))).toHaveLength(1);
     await losing(command(round % 2 ? 'del' : 'zrem'), () => store.remove(handle));
     expect(await other.read(handle)).toBeUndefined();
-    await ask(other, { accountId, pendingLimit: 1 });
+    await ask(other, { accountId, limits: places(1) });
   });
 });
 

@@ -123,7 +123,8 @@ describe('in memory', () => {
     },
     'has a place too many': class extends MemoryStore {
       override create(request: NewRequest) {
-        return super.create({ ...request, pendingLimit: request.pendingLimit && request.pendingLimit + 1 });
+        const { account } = request.limits;
+        return super.create({ ...request, limits: { ...request.limits, account: account && account + 1 } });
       }
     },
     'does not give a claim back': class extends MemoryStore {

@@ -11,6 +11,7 @@
   ARGV[7] payload
   ARGV[8] callback, '' where the client polls
   ARGV[9] how much longer than the request the callback lives, in ms
+  ARGV[10] the turn in which its person is prompted first, 0 where nobody is
   Output  'ok', or 'over' where it was stored before and is not pending any more
 ]]
 --- @include "clock"
@@ -22,6 +23,7 @@ local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
   'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6], 'payload', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
+if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'prompt', ARGV[10]) end
 if ARGV[8] ~= '' then
   redis.call('HSET', KEYS[1], 'delivery', 'waiting', 'attempts', 0, 'turn', 1)
   redis.call('HSET', KEYS[2], 'callback', ARGV[8])

@@ -6,17 +6,20 @@
   ARGV[3] the status to come to
   ARGV[4] decision
   ARGV[5] operation id
-  Output  {'decided', client, account} {'conflict', status} {'forbidden'} {'gone'}
+  Output  {'decided', client, account, ms since} {'conflict', status} {'forbidden'} {'gone'}
 ]]
 --- @include "clock"
 --- @include "status"
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided',
+  'decidedat')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if ARGV[2] ~= '' and ARGV[2] ~= '=' .. r[6] then return {'forbidden'} end
+local since = now - tonumber(r[8] or now)
 if r[7] ~= ARGV[5] then
   if status ~= 'pending' then return {'conflict', status} end
-  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decision', ARGV[4], 'decided', ARGV[5])
+  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decision', ARGV[4], 'decided', ARGV[5],
+    'decidedat', now)
 end
-return {'decided', r[5], r[6]}
+return {'decided', r[5], r[6], since}

@@ -1,6 +1,6 @@
 --[[
   Takes the handles whose time has come, so that nobody else takes them for a while.
-  KEYS[1] the index of deliveries
+  KEYS[1] an index of what is to be looked at
   ARGV[1] clock offset in ms
   ARGV[2] how many at most
   ARGV[3] for how many ms they are taken

@@ -1,6 +1,6 @@
 --[[
   Notes that a request has to be looked at.
-  KEYS[1] an index of deliveries, a sorted set of handles by time
+  KEYS[1] an index of what is to be looked at, a sorted set of handles by time
   ARGV[1] clock offset in ms
   ARGV[2] handle
   ARGV[3] in how many ms from now

@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ask, decide, type Given, LIFETIME, needs, newRequest, roads } from './given.js';
+import { ask, decide, type Given, LIFETIME, needs, newRequest, places, roads } from './given.js';
 
 /** Storing, reading and listing requests. */
 export function creating(given: () => Given): void {
@@ -59,36 +59,36 @@ export function creating(given: () => Given): void {
     'storing a request again that is %s takes no place of the account, and is told the same when all are taken',
     async (status) => {
       const { store } = given();
-      const request = await ask(store, { ...needs(status), pendingLimit: 1 });
+      const request = await ask(store, { ...needs(status), limits: places(1) });
       await roads[status](given(), request);
       expect(await store.create(request)).toBe('created');
       expect(await store.read(request.handle)).toMatchObject({ status });
-      await ask(store, { accountId: request.accountId, pendingLimit: 1 });
+      await ask(store, { accountId: request.accountId, limits: places(1) });
       expect(await store.create(request)).toBe('created');
     },
   );
 
   test('an account has no more pending requests than its limit, and what is refused is not stored', async () => {
     const { store } = given();
-    const { accountId } = await ask(store, { pendingLimit: 2 });
-    await ask(store, { accountId, pendingLimit: 2 });
-    const refused = newRequest({ accountId, pendingLimit: 2 });
-    expect(await store.create(refused)).toBe('full');
-    expect(await store.create(refused)).toBe('full');
+    const { accountId } = await ask(store, { limits: places(2) });
+    await ask(store, { accountId, limits: places(2) });
+    const refused = newRequest({ accountId, limits: places(2) });
+    expect(await store.create(refused)).toBe('account');
+    expect(await store.create(refused)).toBe('account');
     expect(await store.read(refused.handle)).toBeUndefined();
     expect(await store.list(accountId)).toHaveLength(2);
   });
 
   test('a request that is stored again does not count against its own limit', async () => {
     const { store } = given();
-    const request = await ask(store, { pendingLimit: 1 });
+    const request = await ask(store, { limits: places(1) });
     expect(await store.create(request)).toBe('created');
   });
 
   test('another account is not held to what this one has', async () => {
     const { store } = given();
-    await ask(store, { pendingLimit: 1 });
-    await ask(store, { pendingLimit: 1 });
+    await ask(store, { limits: places(1) });
+    await ask(store, { limits: places(1) });
   });
 
   test('without a limit any number of requests may be pending', async () => {
@@ -100,9 +100,9 @@ export function creating(given: () => Given): void {
 
   test.each(over)('a request that is %s gives its place free', async (status) => {
     const { store } = given();
-    const request = await ask(store, { ...needs(status), pendingLimit: 1 });
+    const request = await ask(store, { ...needs(status), limits: places(1) });
     await roads[status](given(), request);
-    await ask(store, { accountId: request.accountId, pendingLimit: 1 });
+    await ask(store, { accountId: request.accountId, limits: places(1) });
   });
 
   test('of many requests at once exactly as many are stored as the account has places', async () => {
@@ -110,7 +110,7 @@ export function creating(given: () => Given): void {
     const { accountId } = newRequest();
     const answers = await Promise.all(
       Array.from({ length: 20 }, (_, index) =>
-        (index % 2 ? store : other).create(newRequest({ accountId, pendingLimit: 5 })),
+        (index % 2 ? store : other).create(newRequest({ accountId, limits: places(5) })),
       ),
     );
     expect(answers.filter((answer) => answer === 'created')).toHaveLength(5);
@@ -148,12 +148,12 @@ export function creating(given: () => Given): void {
 
   test('a request that is removed is gone at once and gives its place free', async () => {
     const { store, other } = given();
-    const { handle, accountId } = await ask(store, { pendingLimit: 1 });
+    const { handle, accountId } = await ask(store, { limits: places(1) });
     await store.remove(handle);
     await store.remove(handle);
     expect(await other.read(handle)).toBeUndefined();
     expect(await other.list(accountId)).toEqual([]);
-    await ask(other, { accountId, pendingLimit: 1 });
+    await ask(other, { accountId, limits: places(1) });
   });
 
   test('what one node stores the other node reads, lists and decides', async () => {

@@ -3,6 +3,7 @@ import type { Ending } from '../../../lib/store/outbox.js';
 import type {
   ClaimResult,
   DecisionResult,
+  Limits,
   NewRequest,
   PollResult,
   Store,
@@ -14,6 +15,7 @@ import type { Home, OpenHome } from '../homes.js';
 export const CLIENT = 'till';
 export const LIFETIME = 120_000;
 export const RETENTION = 600_000;
+export const COOLDOWN = 60_000;
 export const INTERVAL = 5_000;
 export const LEASE = 5_000;
 export const CALLBACK = '{"token":"callback-secret"}';
@@ -44,6 +46,11 @@ export function givenStoreIn(home: Home): () => Given {
   };
 }
 
+/** So many pending requests an account may have, or any number; nothing else is limited. */
+export function places(account?: number): Limits {
+  return { account, cooldown: COOLDOWN };
+}
+
 export function newRequest(differences: Partial<NewRequest> = {}): NewRequest {
   return {
     handle: randomUUID(),
@@ -53,7 +60,7 @@ export function newRequest(differences: Partial<NewRequest> = {}): NewRequest {
     retention: RETENTION,
     interval: INTERVAL,
     payload: '{}',
-    pendingLimit: undefined,
+    limits: places(),
     ...differences,
   };
 }
@@ -74,9 +81,17 @@ export function decide(
   { handle, accountId }: NewRequest,
   verdict: Verdict,
   operation: string = randomUUID(),
+  cooldown?: number,
 ): Promise<DecisionResult> {
   const decider = verdict === 'cancelled' ? undefined : accountId;
-  return store.decide({ handle, accountId: decider, verdict, decision: `{"${verdict}":1}`, operation });
+  return store.decide({
+    handle,
+    accountId: decider,
+    verdict,
+    decision: `{"${verdict}":1}`,
+    operation,
+    cooldown,
+  });
 }
 
 export function claim(store: Store, handle: string, token: string = randomUUID()): Promise<ClaimResult> {

@@ -198,7 +198,7 @@ function ask(
       retention: times.retention,
       interval: times.interval,
       payload: model.fresh('payload'),
-      pendingLimit: choice.limit,
+      limits: { account: choice.limit, cooldown: 0 },
       callback: choice.callback,
     };
     const full =
@@ -218,7 +218,7 @@ function ask(
     }
     return {
       act: (store, { mark }) => store.create(marked(request, mark)),
-      expected: full ? 'full' : 'created',
+      expected: full ? 'account' : 'created',
     };
   };
 }

@@ -132,7 +132,7 @@ function ask(choice: {
       accountId: 'alice',
       interval: 5_000,
       payload: '',
-      pendingLimit: undefined,
+      limits: { cooldown: 0 },
     };
     // A repeat has the same of everything; that another callback changes nothing is the contract's to say.
     const tells = asked ? stored.callback : callback;

@@ -1,0 +1,42 @@
+import type { StoredRequest } from './store.js';
+
+/** Where the reaching of a person stands, as of the store's clock. */
+export interface StoredPrompt {
+  readonly request: StoredRequest;
+  /** Which turn it is: it grows by one with every {@link Prompts.advance}. The first is 1. */
+  readonly turn: number;
+  /** How far the chain has come, opaque to the store; nothing before the first turn has ended. */
+  readonly progress: string | undefined;
+}
+
+/** How a turn ended. */
+export interface Advance {
+  /** The turn that ends. */
+  readonly turn: number;
+  readonly progress: string;
+  /** Milliseconds until the next turn. */
+  readonly delay: number;
+}
+
+/**
+ * Which people have to be prompted, or their prompts taken away, and how far that is. A request enters it when `Store.create` is told so. The
+ * index only says which requests to look at, and when: one too many is harmless.
+ *
+ * Every method may be repeated, and a repeat is told what the first was told. Only what `due` took is not taken by a repeat: it is due
+ * again after `TAKEN_FOR`. A method whose answer did not come in time rejects with a `store_unavailable` `CibaError`.
+ */
+export interface Prompts {
+  /** Notes that a request has to be looked at in so many milliseconds; it replaces what was noted before. */
+  schedule(handle: string, delay: number): Promise<void>;
+  /** Takes requests whose time has come, so that nobody else takes them for a while. One that is gone has turn 0. */
+  due(limit: number): Promise<readonly { readonly handle: string; readonly turn: number }[]>;
+  /** Where the prompting of this request stands; nothing where it is not prompted, or gone. */
+  find(handle: string): Promise<StoredPrompt | undefined>;
+  /**
+   * Ends a turn, and notes when the next one is; `false` where that turn is not the present one. Where it was the last to be advanced,
+   * `true` again, and nothing changes.
+   */
+  advance(handle: string, advance: Advance): Promise<boolean>;
+  /** Leaves the index: there is nothing more to do. */
+  leave(handle: string): Promise<void>;
+}

@@ -1,0 +1,91 @@
+import { TAKEN_FOR } from './outbox.js';
+import type { Advance, Prompts, StoredPrompt } from './prompts.js';
+import { INDEX_LIFE, requestKey } from './redis-outbox.js';
+import type { RedisScripts } from './redis-scripts.js';
+import { PROMPTED_WITHIN, type Status } from './store.js';
+
+/** {@link Prompts} in Redis: a sorted set beside the requests, of those to be looked at. */
+export class RedisPrompts implements Prompts {
+  readonly #redis: RedisScripts;
+  readonly #prefix: string;
+  readonly #index: string;
+
+  constructor(redis: RedisScripts, prefix: string) {
+    this.#redis = redis;
+    this.#prefix = prefix;
+    this.#index = `${prefix}:prompts`;
+  }
+
+  schedule(handle: string, delay: number): Promise<void> {
+    return this.#note(handle, delay, '');
+  }
+
+  /** Notes a new request, once: a repeat changes nothing. */
+  scheduleFirst(handle: string): Promise<void> {
+    return this.#note(handle, PROMPTED_WITHIN, 'first');
+  }
+
+  async due(limit: number): Promise<{ handle: string; turn: number }[]> {
+    const handles = (await this.#redis.run('due', [this.#index], [limit, TAKEN_FOR])) as string[];
+    const turns = await this.#redis.send((redis) =>
+      Promise.all(handles.map((handle) => redis.hget(requestKey(this.#prefix, handle), 'prompt'))),
+    );
+    return handles.map((handle, index) => ({ handle, turn: Number(turns[index]) }));
+  }
+
+  async find(handle: string): Promise<StoredPrompt | undefined> {
+    const found = (await this.#redis.run('prompt', [requestKey(this.#prefix, handle)], [])) as
+      | Found
+      | ['gone'];
+    if (found[0] === 'gone') return undefined;
+    const [status, remaining, expiresAt, clientId, accountId, payload, decision, delivery, turn, progress] =
+      found as Found;
+    return {
+      request: {
+        handle,
+        status,
+        remaining,
+        expiresAt,
+        clientId,
+        accountId,
+        payload,
+        decision: decision ?? undefined,
+        told: delivery !== null,
+        prompted: true,
+      },
+      turn,
+      progress: progress ?? undefined,
+    };
+  }
+
+  async advance(handle: string, { turn, progress, delay }: Advance): Promise<boolean> {
+    const key = requestKey(this.#prefix, handle);
+    const left = (await this.#redis.run('advance', [key], [turn, Math.round(delay), progress])) as
+      | number
+      | null;
+    if (left === null) return false;
+    await this.schedule(handle, left);
+    return true;
+  }
+
+  async leave(handle: string): Promise<void> {
+    await this.#redis.send((redis) => redis.zrem(this.#index, handle));
+  }
+
+  async #note(handle: string, delay: number, how: '' | 'first'): Promise<void> {
+    await this.#redis.run('schedule', [this.#index], [handle, Math.round(delay), INDEX_LIFE, how]);
+  }
+}
+
+type Found = [
+  status: Status,
+  remaining: number,
+  expiresAt: number,
+  clientId: string,
+  accountId: string,
+  payload: string,
+  decision: string | null,
+  delivery: string | null,
+  turn: number,
+  progress: string | null,
+];
