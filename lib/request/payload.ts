@@ -12,6 +12,8 @@ export interface RequestPayload {
   readonly clientName?: string | undefined;
   /** How the client is told of the outcome, where it does not poll for it. */
   readonly deliveryMode?: 'ping' | 'push' | undefined;
+  /** The number on the asking screen that an approval must come with: two digits. It is shown to nobody else. */
+  readonly number?: string | undefined;
 }
 
 /** What the person decided, as the token endpoint needs it. */
@@ -29,6 +31,8 @@ export interface Decision {
   readonly expiresWithSession?: boolean | undefined;
   readonly sid?: string | undefined;
   readonly rar?: AuthorizationDetail[] | undefined;
+  /** Whether the number of the asking screen was given, where there is one. */
+  readonly numberMatched?: boolean | undefined;
   /** For a denial: what the client is told. */
   readonly error?: string | undefined;
   readonly errorDescription?: string | undefined;
@@ -43,7 +47,7 @@ export function tellingModeOf(payload: string): 'ping' | 'push' {
 /** What tokens are issued from: the request as oidc-provider made it, and what was decided of it. */
 export function decidedModel(
   { model }: RequestPayload,
-  { madeGrant: _, ...decided }: Decision = {},
+  { madeGrant: _, numberMatched: __, ...decided }: Decision = {},
 ): Readonly<Record<string, unknown>> {
   return { ...model, ...decided };
 }
@@ -73,9 +77,9 @@ const without = (
 export function storablePayload(
   model: Readonly<Record<string, unknown>>,
   clientName: string | undefined,
-  deliveryMode?: 'ping' | 'push',
+  more: Pick<RequestPayload, 'deliveryMode' | 'number'> = {},
 ): RequestPayload {
   const kept = without(model, HELD_ELSEWHERE);
   const params = without((model['params'] ?? {}) as Record<string, unknown>, NOT_STORED);
-  return { model: { ...kept, params }, clientName, deliveryMode };
+  return { model: { ...kept, params }, clientName, ...more };
 }

@@ -3,6 +3,7 @@ import { CibaError, type Outcome } from '../errors.js';
 import type { Events } from '../events.js';
 import type { Status, Store, StoredRequest, Verdict } from '../store/store.js';
 import { handleOf } from './handle.js';
+import { matchNumber } from './number.js';
 import type { AuthorizationDetail, Decision } from './payload.js';
 import { essentialAcrOf, type RequestView, viewOf } from './view.js';
 
@@ -16,6 +17,8 @@ export interface Approval {
   readonly amr?: readonly string[] | undefined;
   /** When the person authenticated, in seconds since the epoch, for the ID Token's `auth_time` (OIDC Core 2). */
   readonly authTime?: number | undefined;
+  /** The number on the asking screen, where the client has the person give it; see {@link RequestView.numberMatching}. */
+  readonly number?: string | undefined;
   /** The part of the requested scope that was granted, space separated. Default: all of it. Never more than it. */
   readonly scope?: string | undefined;
   /** A grant that the server made itself; left out, one is made of what was asked for. */
@@ -53,13 +56,21 @@ export interface RequestsParts {
   readonly events: Events;
   readonly grantFor: GrantFor;
   readonly requireAcr: boolean;
-  /** Called once the outcome is stored of a request whose client is told. */
-  readonly announce: (handle: string) => void;
+  /** How long a denial counts against the client, in milliseconds; nothing where it does not. */
+  readonly cooldown: number | undefined;
+  /** Called once the outcome is stored of a request whose client is told, or whose person was prompted. */
+  readonly announce: (request: Announced) => void;
 }
+
+/** A request whose outcome is stored, and who has to hear of it. */
+export type Announced = Pick<StoredRequest, 'handle' | 'told' | 'prompted'>;
 
 /** Who decides: an account, or the server itself, which withdraws. */
 type Decider = string | typeof SERVER;
 const SERVER = Symbol('the server');
+
+/** How long a client is blocked for a person who reported it, in milliseconds, unless `unblock` ends that: half a year. */
+const BLOCKED_FOR = 180 * 86_400_000;
 
 /** How soon a request is looked at whose decision was announced and not followed by a delivery, in milliseconds. */
 const ANNOUNCED_FOR = 1_000;
@@ -106,9 +117,10 @@ export class Requests {
   }
 
   /**
-   * Approves a pending request. The first decision wins.
+   * Approves a pending request. The first decision wins. Where the client has the person give the number on the asking screen, an approval
+   * with another one denies the request.
    * @throws {CibaError} `not_found`, `forbidden`, `expired`, `already_decided` with the outcome that stands, `acr_not_met`,
-   * `invalid_decision`, `not_attached`, `store_unavailable`
+   * `invalid_decision`, `wrong_number`, `not_attached`, `store_unavailable`
    */
   async approve(handle: string, approval: Approval): Promise<void> {
     const stored = await this.#open(handle, approval.accountId);
@@ -119,11 +131,23 @@ export class Requests {
     if (expiresWithSession && approval.grantId === undefined) {
       throw invalidDecision('expiresWithSession needs the grantId of the session');
     }
+    const numberMatched = matchNumber(stored, approval.number);
+    if (numberMatched === false) {
+      await this.#denyFor(stored, approval.accountId, { error: 'access_denied', numberMatched });
+      throw new CibaError(
+        'wrong_number',
+        'that is not the number on the asking screen: the request is denied',
+        {
+          outcome: 'denied',
+        },
+      );
+    }
     const grant = await this.#parts.grantFor(request, scope, approval.grantId);
     // A grant of the server's own says nothing of the details: then those are granted that the approval names.
     const rar = approval.rar ?? (approval.grantId === undefined ? request.authorizationDetails : []);
     const decision: Decision = {
       grantId: grant.grantId,
+      numberMatched,
       madeGrant: stored.told && approval.grantId === undefined ? true : undefined,
       scope: approval.scope === undefined ? undefined : scope,
       acr,
@@ -142,7 +166,14 @@ export class Requests {
       throw error;
     }
     const { clientId, accountId } = request;
-    this.#parts.events.emit('request.approved', { handle, clientId, accountId, acr, acrMet });
+    this.#parts.events.emit('request.approved', {
+      handle,
+      clientId,
+      accountId,
+      acr,
+      acrMet,
+      numberMatched,
+    });
   }
 
   /**
@@ -160,9 +191,40 @@ export class Requests {
       throw invalidDecision('description must be a string of at most 256 characters');
     }
     const stored = await this.#open(handle, accountId);
-    const decision = { error, errorDescription: description };
-    const { clientId } = await this.#decide(stored, accountId, 'denied', decision);
-    this.#parts.events.emit('request.denied', { handle, clientId, accountId, error });
+    await this.#denyFor(stored, accountId, { error, errorDescription: description });
+  }
+
+  /**
+   * The person says that they have not started this request: it is denied, with every other one of the same client's, and the client is
+   * blocked for this person, for half a year or until {@link Requests.unblock}. A request that has an outcome already can be reported
+   * as well: then only the client is blocked.
+   * @throws {CibaError} `not_found`, `forbidden`, `store_unavailable`
+   */
+  async report(handle: string, { accountId }: Pick<Denial, 'accountId'>): Promise<void> {
+    const { store, events } = this.#parts;
+    const stored = await store.read(handle);
+    if (!stored) throw this.#refused(handle, { result: 'gone' });
+    if (stored.accountId !== accountId) throw this.#refused(handle, { result: 'forbidden' });
+    const { clientId } = stored;
+    // The block first: what comes after it can be repeated, and nothing new comes in between.
+    await store.block(accountId, clientId, BLOCKED_FOR);
+    const pending = await store.list(accountId);
+    const error = 'access_denied';
+    for (const request of pending.filter((other) => other.clientId === clientId)) {
+      await this.#denyFor(request, accountId, { error }).catch((reason: unknown) => {
+        // Decided in the same moment, or over.
+        if (!(reason instanceof CibaError) || isUnavailable(reason)) throw reason;
+      });
+    }
+    events.emit('request.reported', { handle, clientId, accountId });
+  }
+
+  /**
+   * Lets a client ask a person again who has reported it, and forgets what they denied it.
+   * @throws {CibaError} `store_unavailable`
+   */
+  async unblock(accountId: string, clientId: string): Promise<void> {
+    await this.#parts.store.unblock(accountId, clientId);
   }
 
   /**
@@ -173,6 +235,14 @@ export class Requests {
     const stored = await this.#open(handle, SERVER);
     const { clientId, accountId } = await this.#decide(stored, SERVER, 'cancelled', {});
     this.#parts.events.emit('request.cancelled', { handle, clientId, accountId });
+  }
+
+  async #denyFor(stored: StoredRequest, accountId: string, decision: Decision): Promise<void> {
+    const { handle } = stored;
+    const { error = 'access_denied', numberMatched } = decision;
+    const { clientId } = await this.#decide(stored, accountId, 'denied', decision);
+    const wrongNumber = numberMatched === false;
+    this.#parts.events.emit('request.denied', { handle, clientId, accountId, error, wrongNumber });
   }
 
   /** What can be refused before anything is made for a decision; the store judges again, in one step with the write. */
@@ -187,27 +257,31 @@ export class Requests {
   }
 
   async #decide(
-    { handle, told }: StoredRequest,
+    stored: StoredRequest,
     decider: Decider,
     verdict: Verdict,
     decision: Decision,
   ): Promise<{ readonly clientId: string; readonly accountId: string }> {
+    const { handle, told, prompted } = stored;
+    const { store, cooldown } = this.#parts;
     const attempt = {
       handle,
       accountId: decider === SERVER ? undefined : decider,
       verdict,
       decision: JSON.stringify(decision),
       operation: randomUUID(),
+      cooldown: verdict === 'denied' ? cooldown : undefined,
     };
     // Before the decision, so that a process which dies right after it leaves a trace that another one finds.
-    if (told) await this.#parts.store.outbox.schedule(handle, ANNOUNCED_FOR);
+    if (told) await store.outbox.schedule(handle, ANNOUNCED_FOR);
+    if (prompted) await store.prompts.schedule(handle, ANNOUNCED_FOR);
     // Once more where the store did not answer: as the same attempt, so that it hears what became of the first.
-    const decided = await this.#parts.store.decide(attempt).catch((error: unknown) => {
-      if (isUnavailable(error)) return this.#parts.store.decide(attempt);
+    const decided = await store.decide(attempt).catch((error: unknown) => {
+      if (isUnavailable(error)) return store.decide(attempt);
       throw error;
     });
     if (decided.result !== 'decided') throw this.#refused(handle, decided);
-    if (told) this.#parts.announce(handle);
+    if (told || prompted) this.#parts.announce(stored);
     return decided;
   }
 

@@ -1,5 +1,5 @@
 import type { Status, StoredRequest } from '../store/store.js';
-import type { AuthorizationDetail, RequestPayload } from './payload.js';
+import type { AuthorizationDetail, Decision, RequestPayload } from './payload.js';
 
 /** A request as a person, a device or an operator may see it. The `auth_req_id` is a bearer secret and is never among it. */
 export interface RequestView {
@@ -26,6 +26,10 @@ export interface RequestView {
   readonly claims: readonly string[];
   /** The `request_context` as the client sent it (FAPI-CIBA 5.3). */
   readonly requestContext: unknown;
+  /** Whether an approval must come with the number on the asking screen. */
+  readonly numberMatching: boolean;
+  /** Whether it did, once it was decided. */
+  readonly numberMatched: boolean | undefined;
   /** When the request ends, by the store's clock. */
   readonly expiresAt: Date;
   /** Seconds left, 0 when it is over. */
@@ -34,7 +38,8 @@ export interface RequestView {
 
 /** Makes the view of a stored request. */
 export function viewOf(stored: StoredRequest): RequestView {
-  const { model, clientName } = JSON.parse(stored.payload) as RequestPayload;
+  const { model, clientName, number } = JSON.parse(stored.payload) as RequestPayload;
+  const { numberMatched } = JSON.parse(stored.decision || '{}') as Decision;
   const params = (model['params'] ?? {}) as Record<string, unknown>;
   return {
     handle: stored.handle,
@@ -49,6 +54,8 @@ export function viewOf(stored: StoredRequest): RequestView {
     resources: list(model['resource']) as string[],
     claims: claimNames(model['claims']),
     requestContext: parsed(params['request_context']),
+    numberMatching: number !== undefined,
+    numberMatched,
     expiresAt: new Date(stored.expiresAt),
     expiresIn: Math.ceil(stored.remaining / 1000),
   };

@@ -173,7 +173,7 @@ onEveryStore('a decision', (make) => {
   });
 
   it('frees the place that the request took in the account’s list, however it ends', async () => {
-    const server = make({ ciba: { pendingPerAccount: 1 } });
+    const server = make({ ciba: { limits: { pendingPerAccount: 1 } } });
     const { requests } = server.ciba;
     const [, first] = await pending(server);
     await requests.approve(first, { accountId: 'alice' });
