@@ -9,6 +9,8 @@
  * - `expired` the request ended before the decision came
  * - `acr_not_met` the approval's `acr` is not one that the client insists on
  * - `invalid_decision` the decision itself is malformed
+ * - `wrong_number` the approval's number is not the one on the asking screen; the request is denied by it
+ * - `unfit_user_code` the user code is too short, too long, or the account's password
  * - `not_deliverable` nothing is left to tell the client: it was told, the request ended, or its tokens were revoked
  * - `store_unavailable` the store did not answer in time; whether it did what it was asked is not known
  */
@@ -21,6 +23,8 @@ export type CibaErrorCode =
   | 'expired'
   | 'acr_not_met'
   | 'invalid_decision'
+  | 'wrong_number'
+  | 'unfit_user_code'
   | 'not_deliverable'
   | 'store_unavailable';
 

@@ -16,6 +16,15 @@ export interface DeliveryEvent extends RequestEvent {
   readonly attempts: number;
 }
 
+/** What every event about reaching a person says of it. */
+export interface PromptEvent extends RequestEvent {
+  readonly accountId: string;
+  /** The name of the channel. */
+  readonly channel: string;
+  /** How often it was tried. */
+  readonly attempts: number;
+}
+
 /**
  * The events of a {@link Ciba}, by name. Each is emitted after the store has accepted what it tells.
  */
@@ -28,14 +37,31 @@ export interface CibaEvents {
   };
   /** The backchannel authentication endpoint refused a request; nothing pends. */
   'request.refused': { readonly clientId: string | undefined; readonly error: string };
+  /**
+   * A request was refused, and nobody was prompted, because a limit is reached: of pending requests, of denied ones, of wrong user
+   * codes, or because the person has blocked the client. Many of them are worth an alert.
+   */
+  'request.limited': {
+    readonly clientId: string;
+    readonly accountId: string;
+    readonly limit: 'account' | 'account_and_client' | 'client' | 'refusals' | 'blocked' | 'user_code';
+  };
   /** The person agreed. `acrMet` says whether the `acr` given is one that the client asked for (true where it asked for none). */
   'request.approved': RequestEvent & {
     readonly accountId: string;
     readonly acr: string | undefined;
     readonly acrMet: boolean;
+    /** Whether the number of the asking screen was given; nothing where the client asks for none. */
+    readonly numberMatched: boolean | undefined;
   };
-  /** The person, or the server for them, refused. */
-  'request.denied': RequestEvent & { readonly accountId: string; readonly error: string };
+  /** The person, or the server for them, refused; `wrongNumber` where it was an approval with another number than the asking screen's. */
+  'request.denied': RequestEvent & {
+    readonly accountId: string;
+    readonly error: string;
+    readonly wrongNumber: boolean;
+  };
+  /** The person says that they have not started this: the client is blocked for them from now on. Worth an alert. */
+  'request.reported': RequestEvent & { readonly accountId: string };
   /** The request was withdrawn before a decision. */
   'request.cancelled': RequestEvent & { readonly accountId: string };
   /** A decision came too late, from somebody else, or for a request that had an outcome. */
@@ -54,6 +80,18 @@ export interface CibaEvents {
   'redemption.released': RequestEvent & { readonly error: string | undefined };
   /** The redemption could not be settled in time, so what was issued is destroyed and the approval is given back. */
   'redemption.lost': RequestEvent & { readonly reason: 'too_late' | 'store_unavailable' };
+  /** A channel has reached the person. */
+  'prompt.sent': PromptEvent;
+  /** A channel has not; `again` says whether it is tried again. `cause` is for the log. The request lives on. */
+  'prompt.failed': PromptEvent & {
+    readonly reason: 'no_address' | 'gone' | 'refused' | 'unavailable';
+    readonly again: boolean;
+    readonly cause: unknown;
+  };
+  /** A channel has taken the prompt away again. */
+  'prompt.dismissed': PromptEvent;
+  /** Every channel was tried and none has reached the person. They can still find the request. */
+  'prompt.unreachable': RequestEvent & { readonly accountId: string };
   /** The server's own hook failed to reach the person's device; the request lives on. */
   'notification.failed': RequestEvent & { readonly accountId: string; readonly cause: unknown };
   /** A ping or push client was told: it answered 2xx. `attempts` is how often something was sent. */

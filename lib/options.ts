@@ -1,7 +1,9 @@
-import { isIP } from 'node:net';
-import type { Request } from 'express';
+import type { Request, Response } from 'express';
+import type { JWK } from 'jose';
 import type { ClientMetadata, KoaContextWithOIDC } from 'oidc-provider';
-import { CibaError } from './errors.js';
+import type { ChainStep, Channel } from './channels/channel.js';
+import type { PageTexts } from './page-texts.js';
+import type { RequestView } from './request/view.js';
 import type { RedisClient } from './store/redis-connection.js';
 
 /** Who is asking the decision endpoints, as the server's own authentication of them found. */
@@ -49,6 +51,112 @@ export interface DeliveryOptions {
   readonly ca?: string | readonly string[] | undefined;
 }
 
+/**
+ * How often people may be asked (CIBA Core 7.1.2, 14); see {@link CibaOptions.limits}. All may be left out, each may be `false`. Over
+ * a limit of an account nobody is prompted and the client hears 403 `access_denied`, over that of a client 429
+ * `temporarily_unavailable`.
+ */
+export interface LimitOptions {
+  /** How many requests of one account may be pending at a time. 1 to 1000. Default 10. */
+  readonly pendingPerAccount?: number | false | undefined;
+  /** How many of those one client may have made. 1 to 1000. Default 5. */
+  readonly pendingPerAccountAndClient?: number | false | undefined;
+  /** How many requests of one client may be pending at a time, whoever is asked. 1 to 1000000. Default 10000. */
+  readonly pendingPerClient?: number | false | undefined;
+  /**
+   * How many requests of one client a person may deny, or let expire, before that client has to leave them alone for a while. 1
+   * to 100. Default 3.
+   */
+  readonly refusals?: number | false | undefined;
+  /** How long a denied or expired request counts, in seconds. 10 to 86400. Default 600. */
+  readonly cooldown?: number | undefined;
+}
+
+/** What `interaction` is told of the link that was opened. */
+export interface InteractionContext {
+  /** The request that the link is for. Nothing of it may be shown before the right person is signed in. */
+  readonly request: RequestView;
+  /** The path of the page, to come back to from the server's own login. */
+  readonly returnTo: string;
+  /**
+   * Whether somebody who is not signed in may be sent to the server's own login. With passkeys it is `false` until they choose that
+   * instead: return nothing then, and leave `res` alone.
+   */
+  readonly login: boolean;
+}
+
+/** A passkey as the server stores it, with what SimpleWebAuthn's registration gave for it. */
+export interface StoredPasskey {
+  /** The credential's id, base64url. */
+  readonly id: string;
+  readonly publicKey: Uint8Array;
+  /** The signature counter after the last use. */
+  readonly counter: number;
+  readonly transports?: readonly string[] | undefined;
+}
+
+/** Signing in on the decision page with a passkey (WebAuthn); needs the package `@simplewebauthn/server`. */
+export interface PasskeyOptions {
+  /** The passkeys of an account. */
+  readonly of: (accountId: string) => Promise<readonly StoredPasskey[]> | readonly StoredPasskey[];
+  /** Called once a passkey was used, with the counter to store. Default: it is not stored. */
+  readonly used?:
+    | ((accountId: string, id: string, counter: number) => Promise<unknown> | unknown)
+    | undefined;
+  /** The relying party id that the passkeys were made for. Default: the host name of the issuer. */
+  readonly rpId?: string | undefined;
+  /** The `acr` that signing in with a passkey reaches. Default: none. `amr` is `["hwk", "user"]` (RFC 8176). */
+  readonly acr?: string | undefined;
+}
+
+/** The decision page; see {@link CibaOptions.page}. All may be left out. */
+export interface PageOptions {
+  /** Where the router mounts the page. A path that begins with `/`. Default `/ciba/decide`. */
+  readonly path?: string | undefined;
+  /** Where people reach what the router is mounted on, for links in messages. An http or https URL. Default: the issuer. */
+  readonly baseUrl?: string | undefined;
+  /** Lets people sign in on the page itself. Default: only `interaction` says who it is. */
+  readonly passkeys?: PasskeyOptions | undefined;
+  /**
+   * Texts by language tag, each replacing those of {@link PageTexts} that it names. The language is chosen by `Accept-Language`,
+   * English where none fits. Default: English.
+   */
+  readonly texts?: Readonly<Record<string, Partial<PageTexts>>> | undefined;
+}
+
+/** Accounts named by a `login_hint_token` (CIBA Core 7.1, 14): a JWT signed by an issuer that the server trusts. */
+export interface LoginHintTokenOptions {
+  /** Who may issue such tokens, and the keys that they are signed with. */
+  readonly issuers: readonly LoginHintTokenIssuer[];
+  /** What the token's `aud` must hold. Default: the provider's issuer. */
+  readonly audience?: string | undefined;
+  /** What the token's header must have as `typ`, so that no other kind of JWT passes for one. Default: any. */
+  readonly typ?: string | undefined;
+  /** How old a token may be, in seconds since its `iat`. 10 to 86400. Default 300. */
+  readonly maxAge?: number | undefined;
+  /**
+   * The account that the verified claims name. Return nothing for an unknown one, which is then answered `unknown_user_id`. Default: the
+   * `sub`.
+   */
+  readonly resolve?:
+    | ((
+        claims: Readonly<Record<string, unknown>>,
+        ctx: KoaContextWithOIDC,
+      ) => Promise<string | undefined> | string | undefined)
+    | undefined;
+}
+
+/** One trusted issuer of login hint tokens. Either `jwks` or `jwksUri` is needed. */
+export interface LoginHintTokenIssuer {
+  readonly issuer: string;
+  /** The public keys. */
+  readonly jwks?: { readonly keys: readonly JWK[] } | undefined;
+  /** Where the public keys are published, https. */
+  readonly jwksUri?: string | undefined;
+  /** The signature algorithms accepted. Asymmetric ones only. Default `['ES256', 'PS256', 'RS256', 'EdDSA']`. */
+  readonly algorithms?: readonly string[] | undefined;
+}
+
 /** The options of {@link createCiba}. All may be left out. */
 export interface CibaOptions {
   /**
@@ -78,11 +186,8 @@ export interface CibaOptions {
    * Default 600.
    */
   readonly retention?: number | undefined;
-  /**
-   * How many requests of one account may be pending at a time, or `false` for any number. 1 to 1000. Default 10. One more is
-   * refused with 403 `access_denied` and reaches nobody (CIBA Core 13, 14).
-   */
-  readonly pendingPerAccount?: number | false | undefined;
+  /** How often people may be asked, one by one below, or `false` for as often as clients like. Default: each its own. */
+  readonly limits?: LimitOptions | false | undefined;
   /**
    * Finds the account of a `login_hint` (CIBA Core 7.1). Return nothing for an unknown one, which is then answered
    * `unknown_user_id`; throw an oidc-provider error for any other answer. Default: `login_hint` is refused.
@@ -90,6 +195,13 @@ export interface CibaOptions {
   readonly resolveLoginHint?:
     | ((hint: string, ctx: KoaContextWithOIDC) => Promise<string | undefined> | string | undefined)
     | undefined;
+  /** Takes `login_hint_token`s, one by one below. Default: they are refused. */
+  readonly loginHintToken?: LoginHintTokenOptions | undefined;
+  /**
+   * How long ago an ID Token that comes as an `id_token_hint` may have been issued, in seconds; whether it has expired does not matter
+   * (CIBA Core 14). An older one is answered `invalid_request`. 60 to 31536000. Default 2592000, 30 days.
+   */
+  readonly idTokenHintMaxAge?: number | undefined;
   /**
    * Finds the account behind a pairwise subject, for an `id_token_hint` of a client with `subject_type` `pairwise` (CIBA Core
    * 15). Default: such hints are answered `unknown_user_id`.
@@ -119,6 +231,32 @@ export interface CibaOptions {
     | undefined;
   /** Where the router mounts the decision endpoints. A path that begins with `/`. Default `/ciba/requests`. */
   readonly decisionPath?: string | undefined;
+  /**
+   * How people are reached: each is given a prompt with a link to the decision page. They are tried in this order, the next one when
+   * nobody has decided for 20 seconds, or when one fails. Default: none; `request.accepted` and the server's own hook tell.
+   */
+  readonly channels?: readonly Channel[] | undefined;
+  /**
+   * The order in which channels are tried for this person and client. An empty list reaches nobody. Default: all, in the order of
+   * `channels`.
+   */
+  readonly chain?:
+    | ((request: RequestView) => Promise<readonly ChainStep[]> | readonly ChainStep[])
+    | undefined;
+  /**
+   * Says who has opened the link of a prompt, as the server's own login knows. Return nothing for nobody: then the page offers a
+   * passkey, or, where the callback has answered itself (a redirect to the server's login, say), nothing more is sent. Default:
+   * none, and there is no decision page and no link.
+   */
+  readonly interaction?:
+    | ((
+        req: Request,
+        res: Response,
+        context: InteractionContext,
+      ) => Promise<Decider | undefined> | Decider | undefined)
+    | undefined;
+  /** The decision page, one by one below. Default: each its own. */
+  readonly page?: PageOptions | undefined;
   /** How clients registered for ping or push are told (CIBA Core 10.2, 10.3), one by one below. Default: each its own. */
   readonly delivery?: DeliveryOptions | undefined;
   /**
@@ -126,144 +264,4 @@ export interface CibaOptions {
    * `() => 0`.
    */
   readonly timeOffset?: (() => number) | undefined;
-}
-
-type Optional =
-  | 'redis'
-  | 'resolveLoginHint'
-  | 'resolvePairwiseSubject'
-  | 'verifyUserCode'
-  | 'authenticateDecision';
-
-/** The options with every default in its place. */
-export type Settings = {
-  readonly [Key in Exclude<keyof CibaOptions, Optional | 'delivery'>]-?: Exclude<CibaOptions[Key], undefined>;
-} & { readonly [Key in Optional]: CibaOptions[Key] } & { readonly delivery: DeliverySettings };
-
-/** {@link DeliveryOptions} with every default in its place. */
-export type DeliverySettings = {
-  readonly [Key in Exclude<keyof DeliveryOptions, 'ca'>]-?: Exclude<DeliveryOptions[Key], undefined>;
-} & { readonly ca: DeliveryOptions['ca'] };
-
-const DEFAULTS = {
-  prefix: 'ciba',
-  interval: 5,
-  defaultExpiry: 300,
-  maxExpiry: 600,
-  retention: 600,
-  pendingPerAccount: 10,
-  requireAcr: false,
-  decisionPath: '/ciba/requests',
-  timeOffset: (): number => 0,
-} as const;
-
-const DELIVERY_DEFAULTS: DeliverySettings = {
-  worker: true,
-  attempts: 20,
-  notifyExpiry: false,
-  allowedAddresses: [],
-  allowedPorts: [443],
-  allowLoopback: false,
-  ca: undefined,
-};
-
-type Check = (value: unknown) => string | undefined;
-
-const whole =
-  (least: number, most: number): Check =>
-  (value) =>
-    Number.isInteger(value) && Number(value) >= least && Number(value) <= most
-      ? undefined
-      : `must be a whole number from ${least} to ${most}`;
-const callback: Check = (value) => (typeof value === 'function' ? undefined : 'must be a function');
-const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
-const list =
-  (member: (value: unknown) => boolean, sentence: string): Check =>
-  (value) =>
-    Array.isArray(value) && value.every(member) ? undefined : sentence;
-const text =
-  (form: RegExp, sentence: string): Check =>
-  (value) =>
-    typeof value === 'string' && form.test(value) ? undefined : sentence;
-
-/** One check an option: the compiler refuses an option that is missing here. */
-const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
-  redis: (value) =>
-    typeof (value as RedisClient | null)?.defineCommand === 'function' &&
-    typeof (value as RedisClient).duplicate === 'function'
-      ? undefined
-      : 'must be an ioredis client or cluster',
-  prefix: text(/^[A-Za-z0-9._:-]{1,64}$/, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ : -'),
-  interval: whole(1, 60),
-  defaultExpiry: whole(10, 86_400),
-  maxExpiry: whole(10, 86_400),
-  retention: whole(60, 86_400),
-  pendingPerAccount: (value) =>
-    value === false || whole(1, 1_000)(value) === undefined
-      ? undefined
-      : 'must be a whole number from 1 to 1000, or false',
-  resolveLoginHint: callback,
-  resolvePairwiseSubject: callback,
-  verifyUserCode: callback,
-  requireAcr: flag,
-  authenticateDecision: callback,
-  decisionPath: text(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path such as /ciba/requests'),
-  delivery: (value) =>
-    typeof value === 'object' && value !== null && !Array.isArray(value) ? undefined : 'must be an object',
-  timeOffset: callback,
-};
-
-const DELIVERY_CHECKS: Readonly<Record<keyof DeliveryOptions, Check>> = {
-  worker: flag,
-  attempts: whole(1, 100),
-  notifyExpiry: flag,
-  allowedAddresses: list(isAddressRange, 'must be a list of addresses and ranges such as 10.1.0.0/16'),
-  allowedPorts: (value) =>
-    value === 'any'
-      ? undefined
-      : list((port) => whole(1, 65_535)(port) === undefined, "must be a list of ports, or 'any'")(value),
-  allowLoopback: flag,
-  ca: (value) => {
-    const pem = (one: unknown): boolean =>
-      typeof one === 'string' && one.includes('-----BEGIN CERTIFICATE-----');
-    return pem(value) ? undefined : list(pem, 'must be a certificate in PEM form, or a list of them')(value);
-  },
-};
-
-/**
- * Checks the options once, and puts the defaults in.
- * @throws {CibaError} `invalid_option`, naming the option
- */
-export function settingsOf(options: CibaOptions): Settings {
-  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'must be an object');
-  const given = checked(options, CHECKS, '');
-  const delivery = { ...DELIVERY_DEFAULTS, ...checked(options.delivery ?? {}, DELIVERY_CHECKS, 'delivery.') };
-  const settings = { ...DEFAULTS, ...given, delivery } as Settings;
-  if (settings.defaultExpiry > settings.maxExpiry) {
-    throw invalidOption('defaultExpiry', `must not be greater than maxExpiry (${settings.maxExpiry})`);
-  }
-  return settings;
-}
-
-function isAddressRange(value: unknown): boolean {
-  const [, address = '', bits] = /^([0-9a-f.:]+)(?:\/(\d{1,3}))?$/i.exec(String(value)) ?? [];
-  const version = isIP(address);
-  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128);
-}
-
-/** What is given of a group of options, each checked. */
-function checked(group: object, checks: Readonly<Record<string, Check>>, path: string): object {
-  const given = Object.entries(group).filter(([, value]) => value !== undefined);
-  for (const [name, value] of given) {
-    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
-    if (!check) throw invalidOption(`${path}${name}`, 'is not an option of createCiba');
-    const wrong = check(value);
-    if (wrong) throw invalidOption(`${path}${name}`, wrong);
-  }
-  return Object.fromEntries(given);
-}
-
-/** The error for a wrong option, with the option's path first. */
-export function invalidOption(path: string, sentence: string): CibaError {
-  return new CibaError('invalid_option', `${path} ${sentence}`);
 }

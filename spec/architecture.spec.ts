@@ -10,10 +10,14 @@ const files = (await readdir(lib, { recursive: true })).filter((file) => file.en
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
   store: ['errors', 'deadline'],
   request: ['store', 'errors', 'events'],
-  delivery: ['request', 'store', 'errors', 'events', 'options', 'deadline'],
-  provider: ['delivery', 'request', 'store', 'errors', 'events', 'options', 'deadline'],
-  http: ['provider', 'request', 'errors', 'options'],
-  options: ['errors', 'store'],
+  delivery: ['request', 'store', 'errors', 'events', 'settings', 'deadline'],
+  channels: ['delivery', 'request', 'store', 'errors', 'events', 'settings', 'deadline'],
+  provider: ['delivery', 'request', 'store', 'errors', 'events', 'options', 'settings', 'deadline'],
+  http: ['provider', 'request', 'errors', 'options', 'settings', 'page-texts'],
+  // What an option is given is described where it is made.
+  options: ['errors', 'store', 'request', 'channels', 'page-texts'],
+  settings: ['errors', 'store', 'options', 'channels'],
+  'page-texts': [],
   events: ['errors'],
   errors: [],
   deadline: [],
@@ -33,7 +37,7 @@ test.each(files.filter((file) => roomOf(file) in ARROWS))(
   },
 );
 
-test.each(files.filter((file) => /^(request|store|delivery)\//.test(file)))(
+test.each(files.filter((file) => /^(request|store|delivery|channels)\//.test(file)))(
   '%s knows neither Express nor oidc-provider',
   async (file) => {
     expect(await readFile(join(lib, file), 'utf8')).not.toMatch(/from '(express|oidc-provider)'/);

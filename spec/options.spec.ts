@@ -1,7 +1,20 @@
-import { CibaError, type CibaOptions, createCiba, type DeliveryOptions } from 'oidc-provider-ciba';
-import { settingsOf } from '../lib/options.js';
+import {
+  CibaError,
+  type CibaOptions,
+  createCiba,
+  type DeliveryOptions,
+  type LimitOptions,
+  type LoginHintTokenIssuer,
+  type LoginHintTokenOptions,
+  type PageOptions,
+  type PasskeyOptions,
+} from 'oidc-provider-ciba';
+import { settingsOf } from '../lib/settings.js';
 
-/** What each option refuses; the compiler keeps the table complete. */
+const channel = (name: string): object => ({ name, send: async () => {} });
+const issuer = { issuer: 'https://tokens.example', jwksUri: 'https://tokens.example/jwks' };
+
+/** What each option refuses; the compiler keeps the tables complete. */
 const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   redis: [null, 'redis://localhost', {}, { defineCommand: () => {} }],
   prefix: ['', 'a b', 'a{b}', 'x'.repeat(65), 7, null],
@@ -9,13 +22,30 @@ const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   defaultExpiry: [9, 86_401, 10.5, '300', null],
   maxExpiry: [9, 86_401, 10.5, '600', null],
   retention: [59, 86_401, 60.5, '600', null],
-  pendingPerAccount: [0, 1_001, true, '10', 1.5, null],
+  limits: [true, 10, [], 'none', null],
   resolveLoginHint: ['alice', {}, null],
+  loginHintToken: [true, [], 'jwt', null],
+  idTokenHintMaxAge: [59, 31_536_001, 60.5, '60', false, null],
   resolvePairwiseSubject: ['alice', {}, null],
   verifyUserCode: ['1234', true, null],
   requireAcr: ['true', 1, null],
   authenticateDecision: ['alice', {}, null],
   decisionPath: ['', '/', 'ciba', '/ciba/', '/ciba//requests', '/ciba requests', '/:id', 7, null],
+  channels: [
+    {},
+    'email',
+    null,
+    [null],
+    ['email'],
+    [{ name: 'email' }],
+    [channel('')],
+    [channel('E-mail')],
+    [channel('x'.repeat(41))],
+    [channel('email'), channel('email')],
+  ],
+  chain: [['email'], {}, null],
+  interaction: ['/sign-in', {}, null],
+  page: [true, [], '/decide', null],
   delivery: [true, [], 'ping', null],
   timeOffset: [0, '0', null],
 };
@@ -31,6 +61,61 @@ const WRONG_DELIVERY: Readonly<Record<keyof DeliveryOptions, readonly unknown[]>
   ca: ['certificate', [7], [''], {}, null],
 };
 
+const WRONG_LIMITS: Readonly<Record<keyof LimitOptions, readonly unknown[]>> = {
+  pendingPerAccount: [0, 1_001, true, '10', 1.5, null],
+  pendingPerAccountAndClient: [0, 1_001, true, '5', 1.5, null],
+  pendingPerClient: [0, 1_000_001, true, '10', 1.5, null],
+  refusals: [0, 101, true, '3', 1.5, null],
+  cooldown: [9, 86_401, false, '600', 10.5, null],
+};
+
+const WRONG_PAGE: Readonly<Record<keyof PageOptions, readonly unknown[]>> = {
+  path: ['', '/', 'decide', '/decide/', '/a//b', '/:id', 7, null],
+  baseUrl: ['', '/ciba', 'ftp://op.example', 'op.example', 'https://op.example/?a=b', 7, null],
+  passkeys: [true, [], null],
+  texts: [true, [], { e: {} }, { 'not a tag': {} }, { en: 'Approve' }, null],
+};
+
+const WRONG_PASSKEYS: Readonly<Record<keyof PasskeyOptions, readonly unknown[]>> = {
+  of: [undefined, [], {}, null],
+  used: ['used', {}, null],
+  rpId: ['', ' ', 7, 'x'.repeat(257), null],
+  acr: ['', 7, null],
+};
+
+const WRONG_HINT_TOKENS: Readonly<Record<keyof LoginHintTokenOptions, readonly unknown[]>> = {
+  issuers: [undefined, [], {}, 'https://tokens.example', [null], null],
+  audience: ['', 7, ['https://op.example'], null],
+  typ: ['', 7, null],
+  maxAge: [9, 86_401, false, '300', 10.5, null],
+  resolve: ['sub', {}, null],
+};
+
+const WRONG_ISSUERS: Readonly<Record<keyof LoginHintTokenIssuer, readonly unknown[]>> = {
+  issuer: [undefined, '', 7, null],
+  jwks: [{}, { keys: {} }, [], 'keys', null],
+  jwksUri: ['', 'http://tokens.example/jwks', 'tokens.example', 7, null],
+  algorithms: ['ES256', ['HS256'], ['none'], ['RS1'], [7], null],
+};
+
+/** The options that would be right but for one value in a group. */
+const GROUPS: readonly (readonly [
+  path: string,
+  wrong: Readonly<Record<string, readonly unknown[]>>,
+  given: (part: object) => object,
+])[] = [
+  ['delivery', WRONG_DELIVERY, (delivery) => ({ delivery })],
+  ['limits', WRONG_LIMITS, (limits) => ({ limits })],
+  ['page', WRONG_PAGE, (page) => ({ page })],
+  ['page.passkeys', WRONG_PASSKEYS, (part) => ({ page: { passkeys: { of: () => [], ...part } } })],
+  ['loginHintToken', WRONG_HINT_TOKENS, (part) => ({ loginHintToken: { issuers: [issuer], ...part } })],
+  [
+    'loginHintToken.issuers[1]',
+    WRONG_ISSUERS,
+    (part) => ({ loginHintToken: { issuers: [issuer, { ...issuer, ...part }] } }),
+  ],
+];
+
 describe('a wrong option', () => {
   it.each(Object.entries(WRONG).flatMap(([name, values]) => values.map((value) => [name, value] as const)))(
     '%s: %p is refused by its name',
@@ -42,16 +127,34 @@ describe('a wrong option', () => {
   );
 
   it.each(
-    Object.entries(WRONG_DELIVERY).flatMap(([name, values]) => values.map((value) => [name, value] as const)),
-  )('delivery.%s: %p is refused by its path', (name, value) => {
-    const error = thrownBy(() => createCiba({ delivery: { [name]: value } }));
+    GROUPS.flatMap(([path, wrong, given]) =>
+      Object.entries(wrong).flatMap(([name, values]) =>
+        values.map((value) => [`${path}.${name}`, value, given({ [name]: value })] as const),
+      ),
+    ),
+  )('%s: %p is refused by its path', (path, _value, options) => {
+    const error = thrownBy(() => createCiba(options));
     expect(error.code).toBe('invalid_option');
-    expect(error.message).toMatch(new RegExp(`^delivery\\.${name} must be `));
+    expect(error.message.startsWith(`${path} must `)).toBe(true);
   });
 
-  it('that is none of a group is refused by its path', () => {
-    const error = thrownBy(() => createCiba({ delivery: { retries: 3 } as DeliveryOptions }));
-    expect(error.message).toBe('delivery.retries is not an option of createCiba');
+  it.each(GROUPS.map(([path, , given]) => [path, given({ retries: 3 })] as const))(
+    'that is none of the group %s is refused by its path',
+    (path, options) => {
+      expect(thrownBy(() => createCiba(options)).message).toBe(
+        `${path}.retries is not an option of createCiba`,
+      );
+    },
+  );
+
+  it.each([
+    ['neither', { jwksUri: undefined }],
+    ['both', { jwks: { keys: [] } }],
+  ])('an issuer with %s of the two places for its keys is refused', (_which, part) => {
+    const issuers = [{ ...issuer, ...part }] as LoginHintTokenIssuer[];
+    expect(thrownBy(() => createCiba({ loginHintToken: { issuers } })).message).toBe(
+      'loginHintToken.issuers[0] must have either jwks or jwksUri',
+    );
   });
 
   it('that is none of them is refused by its name', () => {
@@ -93,9 +196,19 @@ describe('the options that are left out', () => {
       defaultExpiry: 300,
       maxExpiry: 600,
       retention: 600,
-      pendingPerAccount: 10,
+      limits: {
+        pendingPerAccount: 10,
+        pendingPerAccountAndClient: 5,
+        pendingPerClient: 10_000,
+        refusals: 3,
+        cooldown: 600,
+      },
+      loginHintToken: undefined,
+      idTokenHintMaxAge: 2_592_000,
       requireAcr: false,
       decisionPath: '/ciba/requests',
+      channels: [],
+      page: { path: '/ciba/decide', baseUrl: undefined, passkeys: undefined, texts: {} },
       delivery: {
         worker: true,
         attempts: 20,
@@ -114,10 +227,30 @@ describe('the options that are left out', () => {
   });
 
   it('do not come from somewhere else when some are given', () => {
-    expect(settingsOf({ interval: 60, pendingPerAccount: false })).toMatchObject({
+    expect(settingsOf({ interval: 60, limits: { refusals: false } })).toMatchObject({
       interval: 60,
-      pendingPerAccount: false,
+      limits: { pendingPerAccount: 10, refusals: false, cooldown: 600 },
       retention: 600,
+    });
+  });
+
+  it('are none of the limits where there are to be none', () => {
+    expect(settingsOf({ limits: false }).limits).toEqual({
+      pendingPerAccount: false,
+      pendingPerAccountAndClient: false,
+      pendingPerClient: false,
+      refusals: false,
+      cooldown: 600,
+    });
+  });
+
+  it('of login hint tokens are there where they are taken at all', () => {
+    expect(settingsOf({ loginHintToken: { issuers: [issuer] } }).loginHintToken).toEqual({
+      issuers: [issuer],
+      audience: undefined,
+      typ: undefined,
+      resolve: undefined,
+      maxAge: 300,
     });
   });
 });
@@ -131,8 +264,16 @@ describe('the values at the ends of a range', () => {
     { maxExpiry: 10, defaultExpiry: 10 },
     { retention: 60 },
     { retention: 86_400 },
-    { pendingPerAccount: 1 },
-    { pendingPerAccount: 1_000 },
+    { limits: { pendingPerAccount: 1, pendingPerAccountAndClient: 1, pendingPerClient: 1 } },
+    { limits: { pendingPerAccount: 1_000, pendingPerAccountAndClient: 1_000, pendingPerClient: 1_000_000 } },
+    { limits: { pendingPerAccount: false as const, cooldown: 10 } },
+    { limits: { refusals: 1, cooldown: 86_400 } },
+    { limits: { refusals: 100 } },
+    { idTokenHintMaxAge: 60 },
+    { idTokenHintMaxAge: 31_536_000 },
+    { loginHintToken: { issuers: [issuer], maxAge: 10 } },
+    { loginHintToken: { issuers: [issuer], maxAge: 86_400 } },
+    { page: { baseUrl: 'http://op.example/oidc', texts: { 'de-CH': { approve: 'Ja' } } } },
     { prefix: 'a' },
     { prefix: 'x'.repeat(64) },
     { decisionPath: '/a' },

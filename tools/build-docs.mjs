@@ -29,6 +29,8 @@ const heading = ([name, text]) => `## \`${name}\`\n\n${text}`;
 const options = read('lib/options.ts');
 const events = read('lib/events.ts');
 const errors = read('lib/errors.ts');
+const group = (path, name) =>
+  members(bodyOf(options, name)).map(([member, text]) => [`${path}.${member}`, text]);
 const codes = [...errors.matchAll(/^ \* - `(\w+)` (.+)$/gm)].map(([, code, meaning]) => [
   code,
   prose(`${meaning[0].toUpperCase()}${meaning.slice(1)}.`),
@@ -41,7 +43,12 @@ const pages = {
     'lib/options.ts',
     [
       ...members(bodyOf(options, 'CibaOptions')),
-      ...members(bodyOf(options, 'DeliveryOptions')).map(([name, text]) => [`delivery.${name}`, text]),
+      ...group('limits', 'LimitOptions'),
+      ...group('loginHintToken', 'LoginHintTokenOptions'),
+      ...group('loginHintToken.issuers[]', 'LoginHintTokenIssuer'),
+      ...group('page', 'PageOptions'),
+      ...group('page.passkeys', 'PasskeyOptions'),
+      ...group('delivery', 'DeliveryOptions'),
     ].map(heading),
   ),
   'docs/events.md': page(

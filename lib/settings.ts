@@ -1,0 +1,359 @@
+import { isIP } from 'node:net';
+import type { Channel } from './channels/channel.js';
+import { CibaError } from './errors.js';
+import type {
+  CibaOptions,
+  DeliveryOptions,
+  LimitOptions,
+  LoginHintTokenIssuer,
+  LoginHintTokenOptions,
+  PageOptions,
+  PasskeyOptions,
+} from './options.js';
+import type { RedisClient } from './store/redis-connection.js';
+
+/** Those that have no default. */
+type Optional =
+  | 'redis'
+  | 'resolveLoginHint'
+  | 'resolvePairwiseSubject'
+  | 'verifyUserCode'
+  | 'authenticateDecision'
+  | 'interaction'
+  | 'chain';
+
+/** Those that are groups of options. */
+type Group = 'limits' | 'page' | 'loginHintToken' | 'delivery';
+
+/** The options with every default in its place. */
+export type Settings = {
+  readonly [Key in Exclude<keyof CibaOptions, Optional | Group>]-?: Exclude<CibaOptions[Key], undefined>;
+} & { readonly [Key in Optional]: CibaOptions[Key] } & {
+  readonly limits: LimitSettings;
+  readonly page: PageSettings;
+  readonly loginHintToken: LoginHintTokenSettings | undefined;
+  readonly delivery: DeliverySettings;
+};
+
+/** A group with every default in its place, but for those that have none. */
+type Complete<Options, Without extends keyof Options = never> = {
+  readonly [Key in Exclude<keyof Options, Without>]-?: Exclude<Options[Key], undefined>;
+} & { readonly [Key in Without]: Options[Key] };
+
+export type LimitSettings = Complete<LimitOptions>;
+export type PageSettings = Complete<PageOptions, 'baseUrl' | 'passkeys'>;
+export type LoginHintTokenSettings = Complete<LoginHintTokenOptions, 'audience' | 'typ' | 'resolve'>;
+export type DeliverySettings = Complete<DeliveryOptions, 'ca'>;
+
+const DEFAULTS = {
+  prefix: 'ciba',
+  interval: 5,
+  defaultExpiry: 300,
+  maxExpiry: 600,
+  retention: 600,
+  requireAcr: false,
+  decisionPath: '/ciba/requests',
+  idTokenHintMaxAge: 2_592_000,
+  channels: [],
+  timeOffset: (): number => 0,
+} as const;
+
+const LIMIT_DEFAULTS: LimitSettings = {
+  pendingPerAccount: 10,
+  pendingPerAccountAndClient: 5,
+  pendingPerClient: 10_000,
+  refusals: 3,
+  cooldown: 600,
+};
+
+/** `limits: false`: only what a person has blocked stays so. */
+const NO_LIMITS: LimitSettings = {
+  pendingPerAccount: false,
+  pendingPerAccountAndClient: false,
+  pendingPerClient: false,
+  refusals: false,
+  cooldown: 600,
+};
+
+const PAGE_DEFAULTS: PageSettings = {
+  path: '/ciba/decide',
+  baseUrl: undefined,
+  passkeys: undefined,
+  texts: {},
+};
+
+const LOGIN_HINT_TOKEN_DEFAULTS = {
+  audience: undefined,
+  typ: undefined,
+  resolve: undefined,
+  maxAge: 300,
+} as const;
+
+const DELIVERY_DEFAULTS: DeliverySettings = {
+  worker: true,
+  attempts: 20,
+  notifyExpiry: false,
+  allowedAddresses: [],
+  allowedPorts: [443],
+  allowLoopback: false,
+  ca: undefined,
+};
+
+type Check = (value: unknown) => string | undefined;
+
+const whole =
+  (least: number, most: number): Check =>
+  (value) =>
+    Number.isInteger(value) && Number(value) >= least && Number(value) <= most
+      ? undefined
+      : `must be a whole number from ${least} to ${most}`;
+const callback: Check = (value) => (typeof value === 'function' ? undefined : 'must be a function');
+const flag: Check = (value) => (typeof value === 'boolean' ? undefined : 'must be true or false');
+const list =
+  (member: (value: unknown) => boolean, sentence: string): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(member) ? undefined : sentence;
+const text =
+  (form: RegExp, sentence: string): Check =>
+  (value) =>
+    typeof value === 'string' && form.test(value) ? undefined : sentence;
+
+const path = text(/^(\/[A-Za-z0-9._~-]+)+$/, 'must be a path such as /ciba/requests');
+const words = text(/^\S(?:.{0,254}\S)?$/, 'must be a text of 1 to 256 characters');
+const isObject = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const group: Check = (value) => (isObject(value) ? undefined : 'must be an object');
+/** A check that also lets `false` pass. */
+const unlessFalse =
+  (check: Check): Check =>
+  (value) => {
+    const wrong = value === false ? undefined : check(value);
+    return wrong && `${wrong}, or false`;
+  };
+const url =
+  (form: RegExp, sentence: string): Check =>
+  (value) =>
+    typeof value === 'string' && URL.canParse(value) && form.test(value) ? undefined : sentence;
+
+/** One check an option: the compiler refuses an option that is missing here. */
+const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
+  redis: (value) =>
+    typeof (value as RedisClient | null)?.defineCommand === 'function' &&
+    typeof (value as RedisClient).duplicate === 'function'
+      ? undefined
+      : 'must be an ioredis client or cluster',
+  prefix: text(/^[A-Za-z0-9._:-]{1,64}$/, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ : -'),
+  interval: whole(1, 60),
+  defaultExpiry: whole(10, 86_400),
+  maxExpiry: whole(10, 86_400),
+  retention: whole(60, 86_400),
+  limits: unlessFalse(group),
+  resolveLoginHint: callback,
+  resolvePairwiseSubject: callback,
+  verifyUserCode: callback,
+  requireAcr: flag,
+  authenticateDecision: callback,
+  decisionPath: path,
+  loginHintToken: group,
+  idTokenHintMaxAge: whole(60, 31_536_000),
+  channels: channels,
+  chain: callback,
+  interaction: callback,
+  page: group,
+  delivery: group,
+  timeOffset: callback,
+};
+
+const LIMIT_CHECKS: Readonly<Record<keyof LimitOptions, Check>> = {
+  pendingPerAccount: unlessFalse(whole(1, 1_000)),
+  pendingPerAccountAndClient: unlessFalse(whole(1, 1_000)),
+  pendingPerClient: unlessFalse(whole(1, 1_000_000)),
+  refusals: unlessFalse(whole(1, 100)),
+  cooldown: whole(10, 86_400),
+};
+
+const PAGE_CHECKS: Readonly<Record<keyof PageOptions, Check>> = {
+  path,
+  baseUrl: url(/^https?:\/\/[^?#]+$/, 'must be an http or https URL without a query'),
+  passkeys: group,
+  texts: (value) =>
+    isObject(value) && Object.entries(value).every(([tag, texts]) => isLanguage(tag) && isObject(texts))
+      ? undefined
+      : 'must be an object of texts by language tag',
+};
+
+const PASSKEY_CHECKS: Readonly<Record<keyof PasskeyOptions, Check>> = {
+  of: callback,
+  used: callback,
+  rpId: words,
+  acr: words,
+};
+
+const LOGIN_HINT_TOKEN_CHECKS: Readonly<Record<keyof LoginHintTokenOptions, Check>> = {
+  issuers: (value) =>
+    Array.isArray(value) && value.length > 0 && value.every(isObject)
+      ? undefined
+      : 'must be a list of at least one issuer',
+  audience: words,
+  typ: words,
+  maxAge: whole(10, 86_400),
+  resolve: callback,
+};
+
+const ISSUER_CHECKS: Readonly<Record<keyof LoginHintTokenIssuer, Check>> = {
+  issuer: words,
+  jwks: (value) =>
+    isObject(value) && Array.isArray((value as { keys?: unknown }).keys)
+      ? undefined
+      : 'must be an object with a list of keys',
+  jwksUri: url(/^https:/, 'must be an https URL'),
+  algorithms: list(
+    (one) => /^(ES(256|384|512)|PS(256|384|512)|RS(256|384|512)|EdDSA|Ed25519)$/.test(String(one)),
+    'must be a list of asymmetric signature algorithms',
+  ),
+};
+
+const DELIVERY_CHECKS: Readonly<Record<keyof DeliveryOptions, Check>> = {
+  worker: flag,
+  attempts: whole(1, 100),
+  notifyExpiry: flag,
+  allowedAddresses: list(isAddressRange, 'must be a list of addresses and ranges such as 10.1.0.0/16'),
+  allowedPorts: (value) =>
+    value === 'any'
+      ? undefined
+      : list((port) => whole(1, 65_535)(port) === undefined, "must be a list of ports, or 'any'")(value),
+  allowLoopback: flag,
+  ca: (value) => {
+    const pem = (one: unknown): boolean =>
+      typeof one === 'string' && one.includes('-----BEGIN CERTIFICATE-----');
+    return pem(value) ? undefined : list(pem, 'must be a certificate in PEM form, or a list of them')(value);
+  },
+};
+
+/**
+ * Checks the options once, and puts the defaults in.
+ * @throws {CibaError} `invalid_option`, naming the option
+ */
+export function settingsOf(options: CibaOptions): Settings {
+  if (typeof options !== 'object' || options === null) throw invalidOption('options', 'must be an object');
+  const given = checked(options, CHECKS, '');
+  const limits =
+    options.limits === false ? NO_LIMITS : complete('limits', options.limits, LIMIT_DEFAULTS, LIMIT_CHECKS);
+  const settings = {
+    ...DEFAULTS,
+    ...given,
+    limits,
+    page: pageSettings(options.page),
+    loginHintToken: options.loginHintToken && loginHintTokenSettings(options.loginHintToken),
+    delivery: complete('delivery', options.delivery, DELIVERY_DEFAULTS, DELIVERY_CHECKS),
+  } as unknown as Settings;
+  if (settings.defaultExpiry > settings.maxExpiry) {
+    throw invalidOption('defaultExpiry', `must not be greater than maxExpiry (${settings.maxExpiry})`);
+  }
+  return settings;
+}
+
+/** What decides where messages may go, as {@link DeliveryOptions} has it. */
+export type OutgoingOptions = Pick<
+  DeliveryOptions,
+  'allowedAddresses' | 'allowedPorts' | 'allowLoopback' | 'ca'
+>;
+
+/**
+ * The rules for a channel's messages, checked, with the defaults of `delivery`; other options of the channel are left alone.
+ * @throws {CibaError} `invalid_option`, naming the option
+ */
+export function outgoingSettings(channel: string, options: OutgoingOptions): Complete<OutgoingOptions, 'ca'> {
+  const { allowedAddresses, allowedPorts, allowLoopback, ca } = options;
+  const given = { allowedAddresses, allowedPorts, allowLoopback, ca };
+  const {
+    worker: _,
+    attempts: __,
+    notifyExpiry: ___,
+    ...rules
+  } = {
+    ...DELIVERY_DEFAULTS,
+    ...checked(given, DELIVERY_CHECKS, `${channel}.`),
+  };
+  return rules;
+}
+
+function pageSettings(options: PageOptions | undefined): PageSettings {
+  const { passkeys } = options ?? {};
+  if (passkeys !== undefined) {
+    if (!isObject(passkeys)) throw invalidOption('page.passkeys', 'must be an object');
+    checked(passkeys, PASSKEY_CHECKS, 'page.passkeys.');
+    if (passkeys.of === undefined) throw invalidOption('page.passkeys.of', 'must be a function');
+  }
+  return complete('page', options, PAGE_DEFAULTS, PAGE_CHECKS);
+}
+
+function loginHintTokenSettings(options: LoginHintTokenOptions): LoginHintTokenSettings {
+  const settings = complete('loginHintToken', options, LOGIN_HINT_TOKEN_DEFAULTS, LOGIN_HINT_TOKEN_CHECKS);
+  const { issuers } = settings as LoginHintTokenSettings;
+  if (!issuers) throw invalidOption('loginHintToken.issuers', 'must be a list of at least one issuer');
+  for (const [index, issuer] of issuers.entries()) {
+    const at = `loginHintToken.issuers[${index}]`;
+    checked(issuer, ISSUER_CHECKS, `${at}.`);
+    if (issuer.issuer === undefined)
+      throw invalidOption(`${at}.issuer`, 'must be a text of 1 to 256 characters');
+    if ((issuer.jwks === undefined) === (issuer.jwksUri === undefined)) {
+      throw invalidOption(at, 'must have either jwks or jwksUri');
+    }
+  }
+  return settings as LoginHintTokenSettings;
+}
+
+/** A group of options, checked, with its defaults. */
+function complete<Defaults extends object>(
+  name: string,
+  options: object | undefined,
+  defaults: Defaults,
+  checks: Readonly<Record<string, Check>>,
+): Defaults {
+  return { ...defaults, ...checked(options ?? {}, checks, `${name}.`) };
+}
+
+/** A list of channels, each with a name of its own. */
+function channels(value: unknown): string | undefined {
+  const isChannel = (one: unknown): one is Channel =>
+    isObject(one) &&
+    /^[a-z0-9-]{1,40}$/.test(String((one as Channel).name)) &&
+    typeof (one as Channel).send === 'function';
+  if (!Array.isArray(value) || !value.every(isChannel))
+    return 'must be a list of channels, each with a name and send()';
+  return new Set(value.map(({ name }) => name)).size === value.length
+    ? undefined
+    : 'must be a list of channels with different names';
+}
+
+function isLanguage(tag: string): boolean {
+  try {
+    return Intl.getCanonicalLocales(tag).length === 1;
+  } catch {
+    return false;
+  }
+}
+
+function isAddressRange(value: unknown): boolean {
+  const [, address = '', bits] = /^([0-9a-f.:]+)(?:\/(\d{1,3}))?$/i.exec(String(value)) ?? [];
+  const version = isIP(address);
+  return version !== 0 && Number(bits ?? 0) <= (version === 4 ? 32 : 128);
+}
+
+/** What is given of a group of options, each checked. */
+function checked(group: object, checks: Readonly<Record<string, Check>>, path: string): object {
+  const given = Object.entries(group).filter(([, value]) => value !== undefined);
+  for (const [name, value] of given) {
+    const check = Object.hasOwn(checks, name) ? checks[name] : undefined;
+    if (!check) throw invalidOption(`${path}${name}`, 'is not an option of createCiba');
+    const wrong = check(value);
+    if (wrong) throw invalidOption(`${path}${name}`, wrong);
+  }
+  return Object.fromEntries(given);
+}
+
+/** The error for a wrong option, with the option's path first. */
+export function invalidOption(path: string, sentence: string): CibaError {
+  return new CibaError('invalid_option', `${path} ${sentence}`);
+}
