@@ -1,8 +1,7 @@
-import { createRequire } from 'node:module';
 import type { Queue, Worker } from 'bullmq';
 import type { Cluster, Redis } from 'ioredis';
 import { within } from '../deadline.js';
-import { invalidOption } from '../options.js';
+import { optionalPackage } from '../optional-package.js';
 import { type RedisClient, reconnectOnError } from '../store/redis-connection.js';
 import { CONCURRENCY, type DeliveryQueue, type Work } from './queue.js';
 
@@ -100,15 +99,11 @@ export class BullmqQueue implements DeliveryQueue {
  * @throws {CibaError} `invalid_option` where it is not installed
  */
 export function loadBullmq(): Bullmq {
-  try {
-    return createRequire(import.meta.url)('bullmq');
-  } catch (cause) {
-    if ((cause as { code?: unknown }).code !== 'MODULE_NOT_FOUND') throw cause;
-    throw invalidOption(
-      'features.ciba.deliveryModes',
-      'has ping or push, which need the package bullmq where requests live in Redis: install it',
-    );
-  }
+  return optionalPackage<Bullmq>(
+    'bullmq',
+    'features.ciba.deliveryModes',
+    'has ping or push, which need the package bullmq where requests live in Redis: install it',
+  );
 }
 
 /** BullMQ waits for its jobs on a connection, which must not give up, and names its keys itself. */

@@ -1,8 +1,8 @@
 import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
-import type { DeliverySettings } from '../options.js';
 import { type Decision, tellingModeOf } from '../request/payload.js';
+import type { DeliverySettings } from '../settings.js';
 import type { Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Bulkhead } from './bulkhead.js';
 import type { Callback, TellingMode } from './callback.js';

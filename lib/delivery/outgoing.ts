@@ -6,7 +6,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
-import type { DeliverySettings } from '../options.js';
+import type { DeliverySettings } from '../settings.js';
 import { isAllowedAddress, isLoopback } from './addresses.js';
 import {
   type EndpointRules,
@@ -35,12 +35,15 @@ export type Answer =
   /** Never sent: the endpoint, or the address that its name leads to, is not allowed. The reason goes after the endpoint's name. */
   | { readonly kind: 'refused'; readonly reason: string };
 
-/** What is posted to a notification endpoint. */
+/** What is posted. */
 export interface Message {
-  /** The client's notification token. */
-  readonly bearer: string;
-  /** JSON. */
-  readonly body: string;
+  /** The bearer token to send, such as a client's notification token. Default: none. */
+  readonly bearer?: string | undefined;
+  /** Further headers, by their names in lower case. Default `content-type: application/json`. */
+  readonly headers?: Readonly<Record<string, string>> | undefined;
+  readonly body: string | Uint8Array;
+  /** Ends it before its time. */
+  readonly signal?: AbortSignal | undefined;
   /** How long the answer may take in all, in milliseconds. */
   readonly within: number;
 }
@@ -89,7 +92,7 @@ class Ended extends Error {
 }
 
 /**
- * Posts messages to clients' notification endpoints (CIBA Core 10.2, 10.3.1), and nowhere else: over verified TLS, to public
+ * Posts messages to clients' notification endpoints (CIBA Core 10.2, 10.3.1) and to where channels reach people: over verified TLS, to public
  * addresses, on a connection of its own each time, bounded in time and size. Nothing that the process sets globally has a say:
  * no agent, no dispatcher, no proxy, no `NODE_TLS_REJECT_UNAUTHORIZED`.
  */
@@ -111,7 +114,7 @@ export class Outgoing {
    * @throws {RangeError} where the body is larger than 256 KiB
    */
   async post(endpoint: string, message: Message): Promise<Answer> {
-    const body = Buffer.from(message.body);
+    const body = Buffer.from(message.body as string);
     if (body.length > LARGEST_BODY) throw new RangeError(`the body must not exceed ${LARGEST_BODY} bytes`);
     if (this.#closed) return failed('connection', 'closed');
     const problem = endpointProblem(endpoint, this.#rules);
@@ -125,7 +128,7 @@ export class Outgoing {
     for (const request of this.#underWay) request.destroy(new Ended(failed('connection', 'closed')));
   }
 
-  #exchange(url: URL, body: Buffer, { bearer, within }: Message): Promise<Answer> {
+  #exchange(url: URL, body: Buffer, { bearer, headers, within, signal }: Message): Promise<Answer> {
     return new Promise((resolve) => {
       const secure = url.protocol === 'https:';
       const over = new AbortController();
@@ -137,7 +140,8 @@ export class Outgoing {
           host: url.host.replace(/\.(?=:|$)/, ''),
           'content-type': 'application/json',
           'content-length': body.length,
-          authorization: `Bearer ${bearer}`,
+          ...headers,
+          ...(bearer !== undefined && { authorization: `Bearer ${bearer}` }),
           connection: 'close',
         },
       });
@@ -146,6 +150,12 @@ export class Outgoing {
       const timers = [endAfter(within)];
       const connecting = endAfter(this.#connectWithin);
       let shakingHands = false;
+
+      const abort = (): void => {
+        request.destroy(new Ended(failed('timeout', 'aborted')));
+      };
+      signal?.addEventListener('abort', abort, { once: true });
+      if (signal?.aborted) abort();
 
       this.#underWay.add(request);
       request.once('socket', (socket: Socket) => {
@@ -174,6 +184,7 @@ export class Outgoing {
       request.on('close', () => {
         for (const timer of [connecting, ...timers]) clearTimeout(timer);
         this.#underWay.delete(request);
+        signal?.removeEventListener('abort', abort);
         over.abort();
         resolve(failed('connection', 'closed'));
       });

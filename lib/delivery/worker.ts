@@ -1,25 +1,34 @@
-import type { Outbox } from '../store/outbox.js';
 import type { DeliveryQueue, Work } from './queue.js';
 
-/** How often the outbox is looked at for what nobody has begun, in milliseconds. */
+/** Where what is due is found: an index of the store. Whatever it gives is not given to anybody else for a while. */
+export interface DueIndex {
+  due(limit: number): Promise<readonly { readonly handle: string; readonly turn: number }[]>;
+}
+
+/** How often the index is looked at for what nobody has begun, in milliseconds. */
 const SWEEP_EVERY = 1_000;
 
-/** How many are taken from the outbox at a time. */
+/** How many are taken from the index at a time. */
 const BATCH = 500;
 
-/** Does what is due in this process: jobs of the queue, and what the outbox has and no job was made for. */
-export class DeliveryWorker {
-  readonly #outbox: Outbox;
+/** Does what is due in this process: jobs of the queue, and what the index has and no job was made for. */
+export class DueWorker {
+  readonly #index: DueIndex;
   readonly #queue: DeliveryQueue;
   readonly #work: Work;
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> = Promise.resolve();
   #working = 0;
 
-  constructor(outbox: Outbox, queue: DeliveryQueue, work: Work) {
-    this.#outbox = outbox;
+  constructor(index: DueIndex, queue: DeliveryQueue, work: Work) {
+    this.#index = index;
     this.#queue = queue;
     this.#work = work;
+  }
+
+  /** Whether this process works. */
+  get working(): boolean {
+    return this.#working > 0;
   }
 
   /** Begins, where nobody in this process has. */
@@ -57,7 +66,7 @@ export class DeliveryWorker {
 
   async #sweep(): Promise<void> {
     for (;;) {
-      const due = await this.#outbox.due(BATCH);
+      const due = await this.#index.due(BATCH);
       await Promise.all(due.map(({ handle, turn }) => this.#queue.add(handle, turn)));
       if (due.length < BATCH || this.#working === 0) return;
     }

@@ -5,7 +5,7 @@ import { Deliverer } from '../../lib/delivery/deliverer.js';
 import { Outgoing } from '../../lib/delivery/outgoing.js';
 import type { TokenResponse } from '../../lib/delivery/recipients.js';
 import { Events } from '../../lib/events.js';
-import { settingsOf } from '../../lib/options.js';
+import { settingsOf } from '../../lib/settings.js';
 import { MemoryStore } from '../../lib/store/memory.js';
 
 beforeEach(() => {
@@ -62,7 +62,7 @@ test('a hook of the server that never settles holds no turn, and tokens that com
     ...request,
     interval: 5_000,
     payload: '{"model":{},"deliveryMode":"push"}',
-    pendingLimit: undefined,
+    limits: { cooldown: 0 },
     callback: JSON.stringify({ authReqId: 'id', token: 'token', endpoint }),
   });
   const decision = { verdict: 'approved', decision: '{}', operation: 'o' } as const;

@@ -6,7 +6,8 @@ import { Deliveries } from '../../lib/delivery/deliveries.js';
 import { type Answer, type Message, Outgoing } from '../../lib/delivery/outgoing.js';
 import type { Recipient, Recipients, TokenResponse } from '../../lib/delivery/recipients.js';
 import { type CibaEventName, type CibaEvents, Events } from '../../lib/events.js';
-import { type DeliveryOptions, settingsOf } from '../../lib/options.js';
+import type { DeliveryOptions } from '../../lib/options.js';
+import { settingsOf } from '../../lib/settings.js';
 import { MemoryStore } from '../../lib/store/memory.js';
 import { TAKEN_FOR } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
@@ -125,7 +126,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
       retention: 600_000,
       interval: 5_000,
       payload: JSON.stringify({ model: { scope: 'openid' }, deliveryMode: mode }),
-      pendingLimit: undefined,
+      limits: { cooldown: 0 },
       callback: JSON.stringify({
         authReqId: `id-${handle}`,
         token: `token-${handle}`,

@@ -1,0 +1,136 @@
+import type { SendMailOptions, Transporter, TransportOptions } from 'nodemailer';
+import { html, type Markup } from '../html.js';
+import { optionalPackage } from '../optional-package.js';
+import { invalidOption } from '../settings.js';
+import { type Channel, ChannelError, type Prompt } from './channel.js';
+import { askedBy, timeLeft } from './words.js';
+
+/** A mail's three parts. */
+export interface Mail {
+  readonly subject: string;
+  readonly text: string;
+  /** Left out: the mail is plain text. */
+  readonly html?: string | undefined;
+}
+
+/** The options of {@link email}. */
+export interface EmailOptions {
+  /** A transport of nodemailer's, or what its `createTransport` takes: an smtp URL or its options. */
+  readonly transport: Transporter | TransportOptions | string;
+  /** The sender, such as `Sign-in <sign-in@op.example>`. */
+  readonly from: string;
+  /** The person's address, or nothing where they have none. */
+  readonly to: (prompt: Prompt) => Promise<string | undefined> | string | undefined;
+  /** The name in the chain. Default `email`. */
+  readonly name?: string | undefined;
+  /** The mail. Default: in English, with the binding message, the time left and the link. */
+  readonly mail?: ((prompt: Prompt) => Mail) | undefined;
+}
+
+/** How long each step of an SMTP conversation may take, in milliseconds, where the transport does not say: less than a channel may. */
+const STEP_WITHIN = 5_000;
+
+type Nodemailer = typeof import('nodemailer');
+
+/**
+ * Reaches people by e-mail. A mail cannot be taken back; its link says that the request is over.
+ *
+ * Needs the package `nodemailer`. An address that the mail server will never take (5yz, RFC 5321 4.2.1) counts as `refused`, one that does
+ * not exist (5.1.1, RFC 3463) as `gone`, any other failure as `unavailable`.
+ * @throws {CibaError} `invalid_option`, naming what is wrong
+ */
+export function email({ transport, from, to, name = 'email', mail = defaultMail }: EmailOptions): Channel {
+  if (typeof from !== 'string' || from === '') throw invalidOption('email.from', 'must be an address');
+  if (typeof to !== 'function') throw invalidOption('email.to', 'must be a function');
+  const transporter = transporterOf(transport);
+  return {
+    name,
+    async send(prompt) {
+      const address = await to(prompt);
+      if (!address) throw new ChannelError('no_address', `${name}: the person has no address`);
+      const message: SendMailOptions = {
+        // As an object: what an address holds cannot become a second one.
+        to: { name: '', address },
+        from,
+        ...mail(prompt),
+        // RFC 3834 5: no out-of-office answer to it.
+        headers: { 'Auto-Submitted': 'auto-generated' },
+        disableFileAccess: true,
+        disableUrlAccess: true,
+      };
+      await transporter.sendMail(message).catch((cause: unknown) => {
+        throw failureOf(cause, name);
+      });
+    },
+    close: () => transporter.close(),
+  };
+}
+
+function transporterOf(transport: EmailOptions['transport']): Transporter {
+  if (typeof (transport as Transporter | null)?.sendMail === 'function') return transport as Transporter;
+  const { createTransport } = optionalPackage<Nodemailer>(
+    'nodemailer',
+    'channels',
+    'has email, which needs the package nodemailer: install it',
+  );
+  if (typeof transport === 'string' && !URL.canParse(transport)) {
+    throw invalidOption('email.transport', 'must be a transport of nodemailer, its options or an smtp URL');
+  }
+  const times = {
+    connectionTimeout: STEP_WITHIN,
+    greetingTimeout: STEP_WITHIN,
+    socketTimeout: STEP_WITHIN,
+    dnsTimeout: STEP_WITHIN,
+  };
+  const options = typeof transport === 'string' ? { url: transport } : transport;
+  return createTransport({ ...times, ...options } as TransportOptions);
+}
+
+function failureOf(cause: unknown, name: string): ChannelError {
+  const {
+    responseCode = 0,
+    response = '',
+    code = '',
+  } = cause as {
+    responseCode?: number;
+    response?: string;
+    code?: string;
+  };
+  const message = `${name}: ${responseCode || code || 'failed'}`;
+  // Wrong credentials are a fault of the server's, not the person's: it may be mended while the request lives.
+  const final = responseCode >= 500 && code !== 'EAUTH' && code !== 'ECONNECTION';
+  if (!final) return new ChannelError('unavailable', message, { cause });
+  return new ChannelError(/\b5\.1\.1\b/.test(response) ? 'gone' : 'refused', message, { cause });
+}
+
+/** The default mail. */
+export function defaultMail(prompt: Prompt): Mail {
+  const { clientName, bindingMessage, link } = prompt;
+  const left = timeLeft(prompt);
+  const text = [
+    `${clientName} asks you${bindingMessage === undefined ? ' for your approval.' : ':'}`,
+    ...(bindingMessage === undefined ? [] : ['', `    ${bindingMessage}`]),
+    '',
+    ...(link === undefined ? [] : [`See what it is about, and approve or deny it: ${link}`, '']),
+    `You have ${left}. If you did not start this, deny it.`,
+    '',
+  ];
+  const page = html`<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
+<div style="${BODY}">
+<p><strong>${clientName}</strong> asks you</p>
+${bindingMessage === undefined ? undefined : html`<p style="${MESSAGE}">${bindingMessage}</p>`}
+${link === undefined ? undefined : linkTo(link)}
+<p>You have ${left}. If you did not start this, deny it.</p>
+</div>`;
+  return { subject: askedBy(prompt), text: text.join('\n'), html: page.text };
+}
+
+const linkTo = (link: string): Markup =>
+  html`<p><a href="${link}" style="${BUTTON}">See what it is about</a></p>
+<p style="${SMALL}">Or open this address: ${link}</p>`;
+
+const BODY = 'max-width:32rem;margin:0 auto;padding:1rem;font:16px/1.5 system-ui,sans-serif';
+const MESSAGE = 'font-size:1.25rem;font-weight:600;overflow-wrap:anywhere';
+const BUTTON =
+  'display:inline-block;padding:.75rem 1.25rem;border-radius:.5rem;background:#1d4ed8;color:#fff;text-decoration:none';
+const SMALL = 'font-size:.875rem;overflow-wrap:anywhere';

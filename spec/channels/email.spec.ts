@@ -1,0 +1,217 @@
+import { once } from 'node:events';
+import type { AddressInfo } from 'node:net';
+import { text as textOf } from 'node:stream/consumers';
+import { createTransport } from 'nodemailer';
+import PostalMime, { type Email } from 'postal-mime';
+import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { defaultMail, email } from '../../lib/channels/email.js';
+import { displayable } from '../../lib/request/display.js';
+import { startReceiver } from '../support/receiver.js';
+import { failureOf, HOSTILE, promptOf, signal } from './given-prompt.js';
+
+/** A mail server, and what came to it. */
+interface Mailbox {
+  readonly port: number;
+  readonly mails: { readonly to: readonly string[]; readonly mail: Email }[];
+  close(): Promise<void>;
+}
+
+const open: { close(): Promise<void> | void }[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((each) => each.close()));
+});
+
+async function mailServer(options: SMTPServerOptions = {}): Promise<Mailbox> {
+  const mails: Mailbox['mails'] = [];
+  const server = new SMTPServer({
+    authOptional: true,
+    disabledCommands: ['STARTTLS'],
+    onData(stream, session, done) {
+      textOf(stream)
+        .then((raw) => PostalMime.parse(raw))
+        .then((mail) => {
+          mails.push({ to: session.envelope.rcptTo.map(({ address }) => address), mail });
+          done();
+        }, done);
+    },
+    ...options,
+  });
+  server.on('error', () => {});
+  const listener = server.listen(0, '127.0.0.1');
+  await once(listener, 'listening');
+  const box = {
+    port: (listener.address() as AddressInfo).port,
+    mails,
+    close: () => new Promise<void>((resolve) => server.close(resolve)),
+  };
+  open.push(box);
+  return box;
+}
+
+function channelTo(port: number, to: string | undefined = 'alice@example.com', transport: object = {}) {
+  const channel = email({
+    transport: { host: '127.0.0.1', port, secure: false, ignoreTLS: true, ...transport } as never,
+    from: 'Sign-in <sign-in@op.example>',
+    to: () => to,
+  });
+  open.push({ close: () => channel.close?.() });
+  return channel;
+}
+
+describe('a mail', () => {
+  it('[UX-2] [SEC-2] says who asks, the binding message, the time left, and has the link', async () => {
+    const box = await mailServer();
+    const prompt = promptOf();
+    await channelTo(box.port).send(prompt, signal);
+    const [{ to, mail }] = box.mails as [Mailbox['mails'][number]];
+    expect(to).toEqual(['alice@example.com']);
+    expect(mail).toMatchObject({
+      subject: 'Corner shop till asks for your approval',
+      from: { address: 'sign-in@op.example', name: 'Sign-in' },
+    });
+    expect(mail.headers.find(({ key }) => key === 'auto-submitted')?.value).toBe('auto-generated');
+    for (const part of [mail.text, mail.html]) {
+      for (const said of [
+        'Corner shop till',
+        'Pay 12.50 EUR, code 4F7K',
+        '4 minutes',
+        'did not start',
+        prompt.link,
+      ]) {
+        expect(part).toContain(said);
+      }
+    }
+  });
+
+  it('can be the server’s own, over a transport of its own', async () => {
+    const box = await mailServer();
+    const transport = createTransport({ host: '127.0.0.1', port: box.port, ignoreTLS: true });
+    const channel = email({
+      transport,
+      from: 'op@op.example',
+      to: ({ accountId }) => `${accountId}@example.com`,
+      mail: ({ clientName }) => ({ subject: `${clientName} fragt`, text: 'Bitte ansehen' }),
+    });
+    await channel.send(promptOf(), signal);
+    channel.close?.();
+    expect(box.mails[0]?.mail).toMatchObject({ subject: 'Corner shop till fragt', text: 'Bitte ansehen\n' });
+    expect(box.mails[0]?.mail.html).toBeUndefined();
+  });
+
+  it.each(HOSTILE)('shows %j inert, and goes to nobody else', async (hostile) => {
+    const box = await mailServer();
+    const [clientName, bindingMessage] = [displayable(hostile, 100), displayable(hostile)];
+    await channelTo(box.port).send(promptOf({ clientName, bindingMessage }), signal);
+    const [{ to, mail }] = box.mails as [Mailbox['mails'][number]];
+    expect(to).toEqual(['alice@example.com']);
+    expect(mail.bcc).toBeUndefined();
+    expect(mail.subject).toBe(`${clientName} asks for your approval`);
+    expect(mail.text).toContain(bindingMessage);
+    expect(mail.html).not.toMatch(/<(script|img|svg|b)\b/i);
+    // Each of its own elements, and none besides.
+    expect(mail.html?.match(/<[a-z]+/gi)?.length).toBe(promptMailElements);
+  });
+
+  // What a channel of the server's own hands on untouched does no more harm.
+  it.each(HOSTILE)(
+    'keeps its headers to itself where the text is as the client sent it: %j',
+    async (hostile) => {
+      const box = await mailServer();
+      await channelTo(box.port).send(promptOf({ clientName: hostile.slice(0, 500) }), signal);
+      const [{ to, mail }] = box.mails as [Mailbox['mails'][number]];
+      expect({
+        to,
+        bcc: mail.bcc,
+        subjects: mail.headers.filter(({ key }) => key === 'subject').length,
+      }).toEqual({
+        to: ['alice@example.com'],
+        bcc: undefined,
+        subjects: 1,
+      });
+    },
+  );
+
+  it('cannot be sent to a second one through the address', async () => {
+    const box = await mailServer();
+    const failure = await failureOf(
+      channelTo(box.port, 'alice@example.com, mallory@example.com\r\nBcc: eve@example.com').send(
+        promptOf(),
+        signal,
+      ),
+    ).catch(() => 'refused');
+    expect(box.mails.flatMap(({ to }) => to).filter((to) => /^(mallory|eve)@/.test(to))).toEqual([]);
+    expect(failure).not.toBe('gone');
+  });
+});
+
+const promptMailElements = String(defaultMail(promptOf()).html).match(/<[a-z]+/gi)?.length;
+
+describe('a mail server', () => {
+  const refusing = (code: number, message: string): SMTPServerOptions => ({
+    onRcptTo: (_address, _session, done) => done(Object.assign(new Error(message), { responseCode: code })),
+  });
+
+  it.each([
+    ['does not know the address', refusing(550, '5.1.1 no such user'), 'gone'],
+    ['will not take it', refusing(554, '5.7.1 rejected'), 'refused'],
+    ['is busy', refusing(451, '4.3.0 try later'), 'unavailable'],
+    ['has a full mailbox', refusing(452, '4.2.2 mailbox full'), 'unavailable'],
+  ])('that %s', async (_, options, failure) => {
+    const box = await mailServer(options);
+    expect(await failureOf(channelTo(box.port).send(promptOf(), signal))).toBe(failure);
+    expect(box.mails).toHaveLength(0);
+  });
+
+  it('that is down makes the channel unavailable', async () => {
+    const box = await mailServer();
+    await box.close();
+    open.splice(0, 1);
+    expect(await failureOf(channelTo(box.port).send(promptOf(), signal))).toBe('unavailable');
+  });
+
+  it.each(['silence', 'reset'] as const)(
+    'that greets with %s makes the channel unavailable',
+    async (greeting) => {
+      const server = await startReceiver({ greeting });
+      open.push(server);
+      const channel = channelTo(server.port, 'alice@example.com', { greetingTimeout: 200 });
+      expect(await failureOf(channel.send(promptOf(), signal))).toBe('unavailable');
+    },
+  );
+
+  it('that does not take the credentials makes the channel unavailable: it is the server’s to mend', async () => {
+    const box = await mailServer({
+      onAuth: (_auth, _session, done) => done(Object.assign(new Error('5.7.8 no'), { responseCode: 535 })),
+    });
+    const channel = channelTo(box.port, 'alice@example.com', { auth: { user: 'op', pass: 'wrong' } });
+    expect(await failureOf(channel.send(promptOf(), signal))).toBe('unavailable');
+  });
+
+  it.each([undefined, ''])('is not asked where the person has no address: %p', async (to) => {
+    const box = await mailServer();
+    const channel = email({
+      transport: { host: '127.0.0.1', port: box.port } as never,
+      from: 'a@b.example',
+      to: () => to,
+    });
+    expect(await failureOf(channel.send(promptOf(), signal))).toBe('no_address');
+    channel.close?.();
+  });
+});
+
+it.each([
+  [{ from: '' }, 'email.from must be an address'],
+  [{ to: 'alice@example.com' }, 'email.to must be a function'],
+  [
+    { transport: 'not a url' },
+    'email.transport must be a transport of nodemailer, its options or an smtp URL',
+  ],
+])('wrong options stop the start: %p', (wrong, message) => {
+  const options = {
+    transport: 'smtp://localhost',
+    from: 'op@op.example',
+    to: () => 'alice@example.com',
+    ...wrong,
+  };
+  expect(() => email(options as never)).toThrow(message);
+});

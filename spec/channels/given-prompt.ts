@@ -1,0 +1,50 @@
+import { ChannelError, type ChannelFailure, type Prompt } from 'oidc-provider-ciba';
+
+/** Whatever is sent: nobody aborts it. */
+export const signal: AbortSignal = new AbortController().signal;
+
+/** Texts that would do harm where somebody takes them for more than text. */
+export const HOSTILE: readonly string[] = [
+  '<script>alert(1)</script>',
+  '"><img src=x onerror=alert(1)>',
+  "' onmouseover='alert(1)",
+  '</style><svg onload=alert(1)>',
+  '&lt;b&gt;',
+  '{{7*7}} %s %n',
+  '=cmd|calc!A1',
+  'a\r\nBcc: mallory@example.com',
+  'a\nSubject: other',
+  'a\u0000b\u001b[2J',
+  'pay\u202Eknab',
+  'a\u200Bb\uFEFF',
+  '👨‍👩‍👧‍👦 🇪🇺 Zażółć 支付',
+  'x'.repeat(10_000),
+];
+
+/** A prompt as a channel gets it. */
+export function promptOf(differences: Partial<Prompt> = {}): Prompt {
+  return {
+    handle: 'abcdefghijklmnopqrstuv',
+    clientId: 'till',
+    clientName: 'Corner shop till',
+    accountId: 'alice',
+    scope: 'openid profile',
+    authorizationDetails: [{ type: 'payment', amount: '12.50' }],
+    bindingMessage: 'Pay 12.50 EUR, code 4F7K',
+    expiresAt: new Date('2030-01-01T12:05:00Z'),
+    expiresIn: 290,
+    link: 'https://op.example/ciba/decide/abcdefghijklmnopqrstuv.0123456789012345678901',
+    ...differences,
+  };
+}
+
+/** Why a channel failed; nothing where it did not. */
+export async function failureOf(sending: Promise<void>): Promise<ChannelFailure | undefined> {
+  try {
+    await sending;
+    return undefined;
+  } catch (error) {
+    if (error instanceof ChannelError) return error.reason;
+    throw error;
+  }
+}
