@@ -9,21 +9,23 @@ import Provider, {
 import type { Callback } from '../delivery/callback.js';
 import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
-import type { Settings } from '../options.js';
 import { handleOf } from '../request/handle.js';
+import { newNumber } from '../request/number.js';
 import { type Decision, decidedModel, type RequestPayload, storablePayload } from '../request/payload.js';
-import type { NewRequest, PollResult, Status, Store } from '../store/store.js';
+import type { Settings } from '../settings.js';
+import type { NewRequest, PollResult, Refusal, Status, Store } from '../store/store.js';
+import { cancelOwn, endOfCancellation } from './cancel.js';
 import { deliveryModeOf, notificationEndpointOf } from './client-endpoint.js';
-import { intervalOf } from './client-metadata.js';
-import { exchangeOf } from './exchange.js';
+import { intervalOf, NUMBER_MATCHING } from './client-metadata.js';
+import { type Exchange, exchangeOf } from './exchange.js';
+import { HintTokenUses } from './hint-token-uses.js';
 import type { IssuingConfig } from './issuing-config.js';
+import { KeptOperations } from './kept-operations.js';
+import { limited, limitsOf } from './limits.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
 import { senderConstraintOf } from './sender-constraint.js';
 import { CLAIM_LEASE } from './settle.js';
 import { failClosed, inBackground } from './unavailable.js';
-
-/** How many polls without an answer are remembered, so that an outage cannot fill the memory. */
-const UNANSWERED_LIMIT = 10_000;
 
 /** What an approval is once its tokens were issued. */
 const USED: ReadonlySet<Status> = new Set(['redeemed', 'delivered', 'undeliverable']);
@@ -39,13 +41,15 @@ export class RequestAdapter implements Adapter {
   readonly #events: Events;
   readonly #settings: Settings;
   readonly #issuing: IssuingConfig;
-  readonly #unanswered = new Map<string, string>();
+  readonly #unanswered = new KeptOperations();
+  readonly #hintTokens: HintTokenUses;
 
   constructor(store: Store, events: Events, settings: Settings, issuing: IssuingConfig) {
     this.#issuing = issuing;
     this.#store = store;
     this.#events = events;
     this.#settings = settings;
+    this.#hintTokens = new HintTokenUses(store);
   }
 
   async upsert(id: string, model: AdapterPayload, expiresIn: number): Promise<void> {
@@ -55,14 +59,15 @@ export class RequestAdapter implements Adapter {
     }
     const exchange = exchangeOf(ctx);
     const { client, params } = ctx.oidc;
-    const { retention, pendingPerAccount, delivery } = this.#settings;
+    const { retention, delivery, channels } = this.#settings;
     const [clientId, accountId] = [String(model.clientId), String(model.accountId)];
     const interval = intervalOf(client, this.#settings);
     const handle = handleOf(id);
     const mode = deliveryModeOf(client);
     const callback = mode === 'poll' ? undefined : await this.#callback(ctx, id, mode);
-    const told = mode === 'poll' ? undefined : mode;
-    const created = await failClosed(exchange, () =>
+    const deliveryMode = mode === 'poll' ? undefined : mode;
+    const number = client?.[NUMBER_MATCHING] === true ? newNumber() : undefined;
+    const create = (): Promise<'created' | Refusal> =>
       this.#create({
         handle,
         clientId,
@@ -70,16 +75,20 @@ export class RequestAdapter implements Adapter {
         lifetime: expiresIn * 1000,
         retention: retention * 1000,
         interval: interval * 1000,
-        payload: JSON.stringify(storablePayload(model as Model, client?.clientName, told)),
-        pendingLimit: pendingPerAccount === false ? undefined : pendingPerAccount,
+        payload: JSON.stringify(
+          storablePayload(model as Model, client?.clientName, { deliveryMode, number }),
+        ),
+        limits: limitsOf(this.#settings),
+        prompted: channels.length > 0,
         callback,
         tellExpiry: delivery.notifyExpiry,
-      }),
-    );
-    if (created === 'full') {
-      const refusal = new errors.AccessDenied('the user has too many pending requests');
-      throw Object.assign(refusal, { status: 403, statusCode: 403 });
+      });
+    const created = await failClosed(exchange, () => this.#hintTokens.once(exchange.hintToken, create));
+    if (created !== 'created') {
+      this.#events.emit('request.limited', { clientId, accountId, limit: created });
+      throw limited(exchange, created);
     }
+    if (number !== undefined) exchange.number = number;
     // CIBA Core 7.3: a push client does not poll.
     if (mode !== 'push') exchange.interval = interval;
     const requestedExpiry =
@@ -97,11 +106,11 @@ export class RequestAdapter implements Adapter {
   }
 
   /** Whether it took effect or not, a request that is not acknowledged must not pend: nobody could ever redeem it. */
-  async #create(request: NewRequest): Promise<'created' | 'full'> {
+  async #create(request: NewRequest): Promise<'created' | Refusal> {
     try {
       return await this.#store.create(request);
     } catch (error) {
-      inBackground(() => this.#store.remove(request.handle, request.accountId));
+      inBackground(() => this.#store.remove(request.handle, request));
       throw error;
     }
   }
@@ -143,6 +152,7 @@ export class RequestAdapter implements Adapter {
 
   async #poll(id: string, ctx: KoaContextWithOIDC): Promise<AdapterPayload | undefined> {
     const exchange = exchangeOf(ctx);
+    if (exchange.cancel) return this.#cancel(id, ctx, exchange, exchange.cancel);
     // CIBA Core 11.
     if (deliveryModeOf(ctx.oidc.client) === 'push') throw pushedOnly();
     const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
@@ -175,6 +185,19 @@ export class RequestAdapter implements Adapter {
     }
   }
 
+  /** What a client asks for that withdraws its request, on the road of a poll. It is none, and is not counted as one. */
+  async #cancel(
+    id: string,
+    ctx: KoaContextWithOIDC,
+    exchange: Exchange,
+    cancel: NonNullable<Exchange['cancel']>,
+  ): Promise<undefined> {
+    const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
+    if (!(await failClosed(exchange, () => cancelOwn(this.#store, handle, clientId, cancel)))) return;
+    exchange.cancelled = true;
+    throw endOfCancellation();
+  }
+
   /**
    * A poll whose answer was lost may have been counted, or be counted yet. When the client comes again it is the same poll, and
    * is not held against it.
@@ -183,12 +206,10 @@ export class RequestAdapter implements Adapter {
     const operation = this.#unanswered.get(handle) ?? randomUUID();
     try {
       const found = await this.#store.poll({ handle, clientId, operation });
-      this.#unanswered.delete(handle);
+      this.#unanswered.forget(handle);
       return found;
     } catch (error) {
-      this.#unanswered.set(handle, operation);
-      const [oldest] = this.#unanswered.keys();
-      if (this.#unanswered.size > UNANSWERED_LIMIT && oldest !== undefined) this.#unanswered.delete(oldest);
+      this.#unanswered.keep(handle, operation);
       throw error;
     }
   }

@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Requests } from '../request/requests.js';
 import { backchannelResult } from './backchannel-result.js';
+import { atTokenEndpoint, CANCEL } from './cancel.js';
 import type { Configured } from './configure.js';
 import { beginExchange, type StepParts } from './exchange.js';
 import { BACKCHANNEL_ROUTE, TOKEN_ROUTE } from './names.js';
@@ -15,6 +16,8 @@ type KoaContext = Parameters<Provider['middleware'][number]>[0];
 export interface Paths {
   readonly backchannel: string;
   readonly token: string;
+  /** Where clients withdraw their requests. */
+  readonly cancel: string;
 }
 
 /** Puts the plugin around a provider made with its configuration: the middleware, and the road of `backchannelResult()`. */
@@ -31,17 +34,23 @@ export function attach(
     );
   }
   feature.completeModes();
+  const backchannel = provider.pathFor(BACKCHANNEL_ROUTE, { mountPath: '' });
   const paths = {
-    backchannel: provider.pathFor(BACKCHANNEL_ROUTE, { mountPath: '' }),
+    backchannel,
     token: provider.pathFor(TOKEN_ROUTE, { mountPath: '' }),
+    cancel: `${backchannel}${CANCEL}`,
   };
+  const endpoints: ReadonlySet<string> = new Set(Object.values(paths));
   const around = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
     const exchange = beginExchange(ctx);
-    // Both endpoints answer programs: an error page, which a browser's Accept header brings, would not be understood.
-    if (ctx.path === paths.backchannel || ctx.path === paths.token) ctx.headers.accept = 'application/json';
+    // They answer programs: an error page, which a browser's Accept header brings, would not be understood.
+    if (endpoints.has(ctx.path)) ctx.headers.accept = 'application/json';
     const oidcCtx = ctx as KoaContextWithOIDC;
     try {
-      await next();
+      if (ctx.path === paths.cancel) {
+        exchange.cancel = (handle) => requests.cancel(handle);
+        await atTokenEndpoint(ctx, paths.token, next);
+      } else await next();
     } catch (error) {
       // Only the server's own middleware throws this far; the next poll may redeem what it interrupted.
       if (exchange.claim) await releaseRedemption(oidcCtx, exchange.claim, parts);

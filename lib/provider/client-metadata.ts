@@ -1,5 +1,5 @@
 import type { Client, Configuration } from 'oidc-provider';
-import type { Settings } from '../options.js';
+import type { Settings } from '../settings.js';
 import { LOOPBACK_ENDPOINT } from './client-endpoint.js';
 import { type ClientRules, checkCibaClient, refuse } from './client-rules.js';
 
@@ -14,12 +14,15 @@ const RANGES: Readonly<Record<Setting, readonly [least: number, most: number]>> 
 };
 const SETTINGS = Object.keys(RANGES) as Setting[];
 
+/** Client metadata: whether an approval must come with the number on the client's screen. */
+export const NUMBER_MATCHING = 'ciba_number_matching';
+
 /** Adds the plugin's client metadata and its rules for CIBA clients to what the server already has. */
 export function extendClientMetadata(
   theirs: ExtraClientMetadata | undefined,
   rules: ClientRules,
 ): ExtraClientMetadata {
-  const ours: ReadonlySet<string> = new Set([...SETTINGS, LOOPBACK_ENDPOINT]);
+  const ours: ReadonlySet<string> = new Set([...SETTINGS, NUMBER_MATCHING, LOOPBACK_ENDPOINT]);
   return {
     properties: [...ours, ...(theirs?.properties ?? []).filter((name) => !ours.has(name))],
     // Theirs is returned as it is: oidc-provider refuses a validator that returns a promise.
@@ -28,6 +31,10 @@ export function extendClientMetadata(
       const author = rules.authorOf(ctx, metadata.client_id);
       if (key === LOOPBACK_ENDPOINT) {
         if (author === 'client' && value !== undefined) refuse(`${key} cannot be registered`);
+        return;
+      }
+      if (key === NUMBER_MATCHING) {
+        if (value !== undefined && typeof value !== 'boolean') refuse(`${key} must be true or false`);
         return;
       }
       // The validator is called once a property; what concerns the client as a whole is done at the first.

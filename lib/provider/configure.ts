@@ -1,6 +1,6 @@
 import type { Adapter, AdapterConstructor, AdapterFactory, Configuration } from 'oidc-provider';
 import type { Events } from '../events.js';
-import { invalidOption, type Settings } from '../options.js';
+import { invalidOption, type Settings } from '../settings.js';
 import type { Store } from '../store/store.js';
 import { RequestAdapter } from './adapter.js';
 import { moveLoopbackEndpoints } from './client-endpoint.js';
@@ -48,6 +48,8 @@ export interface Configured {
   readonly modes: ReadonlySet<DeliveryMode>;
   /** What tokens are issued by that no token request asks for. */
   readonly issuing: IssuingConfig;
+  /** The server's own secrets, which all its processes have. */
+  readonly secrets: readonly (string | Uint8Array)[];
 }
 
 /** A new configuration with the plugin in it; the one given is not touched. */
@@ -62,7 +64,7 @@ export function configure(
   const { events, settings } = parts;
   const userCodes = supportsUserCodes(theirs, settings);
   const modes = deliveryModesOf(theirs);
-  const ciba = extendFeature(theirs, modes, settings, events);
+  const ciba = extendFeature(theirs, modes, { ...parts, fetch: config.fetch });
   const findAccount = config.findAccount && extendFindAccount(config.findAccount, settings);
   const issuing = issuingConfigOf(config as Configuration, findAccount);
   const adapter = new RequestAdapter(parts.store, events, settings, issuing);
@@ -82,7 +84,18 @@ export function configure(
     ...(findAccount && { findAccount }),
     ...(modes.has('push') && { sectorIdentifierUriValidate: extendSectors(config) }),
   };
-  return { config: extended, configured: { userCodes, adapter, feature: ciba, modes, issuing } };
+  return {
+    config: extended,
+    configured: { userCodes, adapter, feature: ciba, modes, issuing, secrets: secretsOf(config) },
+  };
+}
+
+/** The keys of the server's cookies, where they are given as they are and not as a Keygrip. */
+function secretsOf({ cookies }: ConfigurationWithCiba): readonly (string | Uint8Array)[] {
+  const keys: unknown = cookies?.keys;
+  const isSecret = (key: unknown): key is string | Uint8Array =>
+    (typeof key === 'string' && key !== '') || key instanceof Uint8Array;
+  return Array.isArray(keys) ? keys.filter(isSecret) : [];
 }
 
 type Lifetime = NonNullable<NonNullable<Configuration['ttl']>[typeof REQUEST_MODEL]>;

@@ -7,6 +7,14 @@ import type { Store } from '../store/store.js';
 export interface Exchange {
   /** Seconds for the acknowledgement's `interval`, once a request is stored. */
   interval?: number;
+  /** The number for the asking screen, once a request is stored that an approval must name it of. */
+  number?: string;
+  /** The login hint token that names the account, to be used up by the request that is stored, and for how many milliseconds. */
+  hintToken?: { readonly id: string; readonly lifetime: number };
+  /** Withdraws a request: set where the client has asked for that, and not for its tokens. */
+  cancel?: (handle: string) => Promise<void>;
+  /** Whether that was done. */
+  cancelled?: boolean;
   /** Seconds for `Retry-After`. */
   retryAfter?: number;
   /** The claim that this request holds, to be settled or released before the answer leaves. */

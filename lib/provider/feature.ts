@@ -1,8 +1,12 @@
 import { type CIBAConfigurationBase, type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Events } from '../events.js';
-import { invalidOption, type Settings } from '../options.js';
 import { handleOf } from '../request/handle.js';
+import { invalidOption, type Settings } from '../settings.js';
+import type { Store } from '../store/store.js';
 import { checkBindingMessage } from './binding-message.js';
+import { checkIdTokenHint } from './id-token-hint.js';
+import { type Fetch, LoginHintTokens } from './login-hint-token.js';
+import { UserCodes } from './user-codes.js';
 
 /** How a client gets its tokens (CIBA Core 5). */
 export type DeliveryMode = 'poll' | 'ping' | 'push';
@@ -66,20 +70,26 @@ export function supportsUserCodes(theirs: CibaFeature, settings: Settings): bool
   return settings.verifyUserCode !== undefined || theirs.verifyUserCode !== undefined;
 }
 
+/** The parts that the hooks are made with. */
+export interface FeatureParts {
+  readonly store: Store;
+  readonly events: Events;
+  readonly settings: Settings;
+  /** The server's own, where its configuration has one. */
+  readonly fetch?: Fetch | undefined;
+}
+
 /** The provider's `features.ciba`: the server's own hooks where it has any, the options and safe defaults elsewhere. */
 export function extendFeature(
   theirs: CibaFeature,
   modes: ReadonlySet<DeliveryMode>,
-  settings: Settings,
-  events: Events,
+  parts: FeatureParts,
 ): OfferedFeature {
+  const { settings, events } = parts;
+  const checkUserCode = userCodeHook(theirs, parts);
   const hooks: Hooks = {
     processLoginHint: loginHintHook(theirs, settings),
-    processLoginHintToken:
-      theirs.processLoginHintToken ??
-      (() => {
-        throw new errors.InvalidRequest('login_hint_token is not supported by this server');
-      }),
+    processLoginHintToken: loginHintTokenHook(theirs, parts),
     validateBindingMessage:
       theirs.validateBindingMessage ?? ((_ctx, message) => checkBindingMessage(message)),
     validateRequestContext: async (ctx, context) => {
@@ -87,7 +97,11 @@ export function extendFeature(
       checkRequestedExpiry(ctx);
       await theirs.validateRequestContext?.(ctx, context);
     },
-    verifyUserCode: userCodeHook(theirs, settings),
+    // The first hook that is called when the account is known, whichever hint has named it.
+    verifyUserCode: async (ctx, account, userCode) => {
+      checkIdTokenHint(ctx, settings);
+      await checkUserCode(ctx, account, userCode);
+    },
     triggerAuthenticationDevice: deviceHook(theirs, events),
   };
   return new OfferedFeature(theirs, modes, hooks);
@@ -124,24 +138,47 @@ function loginHintHook(theirs: CibaFeature, { resolveLoginHint }: Settings): Hoo
   );
 }
 
+function loginHintTokenHook(
+  theirs: CibaFeature,
+  { settings, fetch }: FeatureParts,
+): Hooks['processLoginHintToken'] {
+  const { loginHintToken } = settings;
+  if (loginHintToken && theirs.processLoginHintToken) {
+    throw invalidOption(
+      'loginHintToken',
+      'and features.ciba.processLoginHintToken do the same: give one of them',
+    );
+  }
+  if (loginHintToken) {
+    const tokens = new LoginHintTokens(loginHintToken, settings, fetch);
+    return (ctx, token) => tokens.accountOf(ctx, token as string);
+  }
+  return (
+    theirs.processLoginHintToken ??
+    (() => {
+      throw new errors.InvalidRequest('login_hint_token is not supported by this server');
+    })
+  );
+}
+
 /**
  * A client registered for user codes must send one (CIBA Core 7.1.2). The option is asked about codes of such clients only; the
  * server's own hook is asked every time, as it is without the plugin.
  */
-function userCodeHook(theirs: CibaFeature, settings: Settings): Hooks['verifyUserCode'] {
+function userCodeHook(theirs: CibaFeature, parts: FeatureParts): Hooks['verifyUserCode'] {
+  const { settings } = parts;
   const { verifyUserCode } = settings;
   if (verifyUserCode && theirs.verifyUserCode) {
     throw invalidOption('verifyUserCode', 'and features.ciba.verifyUserCode do the same: give one of them');
   }
+  const userCodes = verifyUserCode && new UserCodes(verifyUserCode, parts);
   return async (ctx, account, userCode) => {
     if (clientOf(ctx).backchannelUserCodeParameter) {
       if (!supportsUserCodes(theirs, settings)) {
         throw new errors.InvalidRequest('user codes are not supported by this server');
       }
       if (userCode === undefined) throw new errors.MissingUserCode('user_code is required');
-      if (verifyUserCode && !(await verifyUserCode(account.accountId, userCode))) {
-        throw new errors.InvalidUserCode('user_code is not valid');
-      }
+      await userCodes?.check(ctx, account.accountId, userCode);
     }
     await theirs.verifyUserCode?.(ctx, account, userCode);
   };

@@ -1,5 +1,6 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { plainDescription } from '../request/description.js';
+import { CANCEL } from './cancel.js';
 import type { Exchange, StepParts } from './exchange.js';
 import { BACKCHANNEL_ROUTE, CIBA_GRANT, TOKEN_ROUTE } from './names.js';
 import { settleRedemption } from './settle.js';
@@ -12,13 +13,16 @@ type Step = (ctx: KoaContextWithOIDC, exchange: Exchange, parts: StepParts) => P
  */
 const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = [
   [settleRedemption, TOKEN_ROUTE],
+  [sayCancelled, TOKEN_ROUTE],
   [addInterval, BACKCHANNEL_ROUTE],
+  [addNumber, BACKCHANNEL_ROUTE],
   [sayUnauthorizedClient, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [sayInvalidRequest, BACKCHANNEL_ROUTE],
   [addRetryAfter, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [keepToTheErrorEnvelope, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [tellRefusal, BACKCHANNEL_ROUTE],
   [sayWhetherUserCodesWork, 'discovery'],
+  [sayWhereToCancel, 'discovery'],
 ];
 
 /** Runs the steps of the route that answered. */
@@ -30,9 +34,22 @@ export async function runSteps(ctx: KoaContextWithOIDC, exchange: Exchange, part
   }
 }
 
+/** Ours: the client has withdrawn its request. */
+function sayCancelled(ctx: KoaContextWithOIDC, { cancelled }: Exchange): void {
+  if (!cancelled) return;
+  ctx.body = null;
+  ctx.status = 204;
+}
+
 /** CIBA Core 7.3. */
 function addInterval(ctx: KoaContextWithOIDC, { interval }: Exchange): void {
   if (ctx.status === 200 && interval !== undefined) ctx.body = { ...(ctx.body as object), interval };
+}
+
+/** Ours: what a client that asked for it shows beside the binding message. */
+function addNumber(ctx: KoaContextWithOIDC, { number }: Exchange): void {
+  if (ctx.status === 200 && number !== undefined)
+    ctx.body = { ...(ctx.body as object), matching_number: number };
 }
 
 /** CIBA Core 11, 13: oidc-provider says `invalid_request` of a client that is not registered for the grant. */
@@ -78,6 +95,15 @@ function sayWhetherUserCodesWork(
 ): void {
   if (ctx.status === 200) {
     ctx.body = { ...(ctx.body as object), backchannel_user_code_parameter_supported: userCodes };
+  }
+}
+
+/** Ours: no specification has such an endpoint. */
+function sayWhereToCancel(ctx: KoaContextWithOIDC): void {
+  const body = ctx.body as { backchannel_authentication_endpoint?: string } | undefined;
+  const endpoint = body?.backchannel_authentication_endpoint;
+  if (ctx.status === 200 && endpoint !== undefined) {
+    ctx.body = { ...body, backchannel_cancellation_endpoint: `${endpoint}${CANCEL}` };
   }
 }
 

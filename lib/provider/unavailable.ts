@@ -33,8 +33,17 @@ export async function failClosed<T>(
     return await step();
   } catch (cause) {
     if (!(cause instanceof CibaError && cause.code === 'store_unavailable')) throw cause;
-    exchange.retryAfter = Math.max(RETRY_AFTER_FAULT, interval);
-    const answer = new errors.TemporarilyUnavailable(UNAVAILABLE.error_description, { cause });
-    throw Object.assign(answer, { status: UNAVAILABLE.status, statusCode: UNAVAILABLE.status });
+    throw unavailable(exchange, cause, interval);
   }
+}
+
+/** The 503 OAuth error with `Retry-After` for a fault of something that the answer needs. */
+export function unavailable(
+  exchange: Exchange,
+  cause: unknown,
+  interval: number = RETRY_AFTER_FAULT,
+): errors.OIDCProviderError {
+  exchange.retryAfter = Math.max(RETRY_AFTER_FAULT, interval);
+  const answer = new errors.TemporarilyUnavailable(UNAVAILABLE.error_description, { cause });
+  return Object.assign(answer, { status: UNAVAILABLE.status, statusCode: UNAVAILABLE.status });
 }

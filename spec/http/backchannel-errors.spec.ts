@@ -73,10 +73,10 @@ onEveryStore('a backchannel request that is refused leaves nothing behind [HTTP-
   });
 
   it('the eleventh pending request of an account: 403 access_denied, until one has ended [ERR-12] [SEC-3]', async () => {
-    const server = make();
+    const server = make({ ciba: { limits: { refusals: false } } });
     const first = await asked(server);
     for (let count = 2; count <= 10; count++)
-      await asked(server, {}, { client: count % 2 ? 'kiosk' : 'till' });
+      await asked(server, {}, { client: count % 2 ? 'kiosk' : 'patient' });
     await expectRefused(server, () => ask(server), { status: 403, error: 'access_denied' });
     expect((await server.ciba.requests.list('alice')).length).toBe(10);
     expect((await ask(server, { login_hint: 'bob' })).status).toBe(200);

@@ -11,7 +11,7 @@ onEveryStore('the acknowledgement', (make: Make) => {
   });
 
   it('holds an auth_req_id that cannot be guessed, another each time [ACK-2] [ACK-3] [ACK-4]', async () => {
-    const server = make({ ciba: { pendingPerAccount: false } });
+    const server = make({ ciba: { limits: false } });
     const ids = new Set<string>();
     for (let count = 0; count < 20; count++) ids.add(await asked(server));
     expect(ids.size).toBe(20);

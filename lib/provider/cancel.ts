@@ -1,0 +1,137 @@
+import type { IncomingMessage } from 'node:http';
+import { parse } from 'node:querystring';
+import type Provider from 'oidc-provider';
+import { errors } from 'oidc-provider';
+import { CibaError } from '../errors.js';
+import type { Store } from '../store/store.js';
+import { CIBA_GRANT } from './names.js';
+
+type KoaContext = Parameters<Provider['middleware'][number]>[0];
+
+/** What Express adds: the URL that a request had before it was mounted, and a body that somebody has parsed. */
+interface Incoming extends IncomingMessage {
+  originalUrl?: string;
+  body?: unknown;
+}
+
+/** Where a client withdraws its request, below the backchannel authentication endpoint. */
+export const CANCEL = '/cancel';
+
+/** The largest form that is looked at, in bytes: as much as oidc-provider reads. */
+const LARGEST = 56 * 1024;
+
+const FORM = 'application/x-www-form-urlencoded';
+
+/**
+ * Sends a cancellation down the road of a poll, whose form it has: the provider authenticates its client as at the token endpoint. No
+ * other grant's form may take this road.
+ */
+export async function atTokenEndpoint(
+  ctx: KoaContext,
+  tokenPath: string,
+  next: () => Promise<void>,
+): Promise<void> {
+  if (ctx.method !== 'POST') {
+    ctx.set('Allow', 'POST');
+    refuse(ctx, 405, 'invalid_request', 'only POST is allowed');
+    return;
+  }
+  const req: Incoming = ctx.req;
+  const form = await formOf(req);
+  if (form === undefined) {
+    refuse(ctx, 413, 'invalid_request', 'the body is too large');
+  } else if (parse(form)['grant_type'] !== CIBA_GRANT) {
+    refuse(ctx, 400, 'unsupported_grant_type', `grant_type must be ${CIBA_GRANT}`);
+  } else {
+    // So that it is read as it was looked at, whatever character set it names.
+    if (req.headers['content-type']?.toLowerCase().startsWith(FORM)) req.headers['content-type'] = FORM;
+    await withPath(req, tokenPath, next);
+  }
+}
+
+/**
+ * Withdraws a client's own request. `true` as well where it had been withdrawn before; `false` where there is none, or it is another
+ * client's, which is not this one's to know.
+ * @throws {errors.OIDCProviderError} `invalid_grant` with its outcome, where it has another one
+ * @throws {CibaError} `store_unavailable`
+ */
+export async function cancelOwn(
+  store: Store,
+  handle: string,
+  clientId: string,
+  cancel: (handle: string) => Promise<void>,
+): Promise<boolean> {
+  const stored = await store.read(handle);
+  if (stored?.clientId !== clientId) return false;
+  if (stored.status === 'cancelled') return true;
+  try {
+    await cancel(handle);
+    return true;
+  } catch (error) {
+    if (!(error instanceof CibaError)) throw error;
+    if (error.outcome === 'cancelled') return true;
+    // InvalidGrant keeps what it is given for the log; here the client is told.
+    if (error.outcome !== undefined) throw new errors.CustomOIDCProviderError('invalid_grant', error.message);
+    if (error.code === 'not_found') return false;
+    throw error;
+  }
+}
+
+/** Ends oidc-provider's work on a request that asks for no tokens. It is not what the client hears. */
+export function endOfCancellation(): Error {
+  return new errors.CustomOIDCProviderError('request_cancelled', 'the request is cancelled');
+}
+
+function refuse(ctx: KoaContext, status: number, error: string, description: string): void {
+  ctx.status = status;
+  ctx.set('Cache-Control', 'no-store');
+  ctx.body = { error, error_description: description };
+}
+
+/** Does something while a request has another path, which stands behind wherever the provider is mounted. */
+async function withPath(req: Incoming, path: string, work: () => Promise<void>): Promise<void> {
+  const { url = '', originalUrl } = req;
+  req.url = path;
+  if (originalUrl?.endsWith(url)) req.originalUrl = `${originalUrl.slice(0, -url.length)}${path}`;
+  try {
+    await work();
+  } finally {
+    // For whoever logs it.
+    req.url = url;
+    if (originalUrl !== undefined) req.originalUrl = originalUrl;
+  }
+}
+
+/** The form of a request, which stays there to be read; nothing where it is too large. */
+async function formOf(req: Incoming): Promise<string | undefined> {
+  if (req.readable) return (await peek(req))?.toString();
+  // Where the server has parsed it before, oidc-provider takes what came of that.
+  const { body } = req;
+  if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString();
+  return new URLSearchParams((body ?? {}) as Record<string, string>).toString();
+}
+
+/** Reads a body and puts it back. */
+function peek(req: IncomingMessage): Promise<Buffer | undefined> {
+  const chunks: Buffer[] = [];
+  const announced = Number(req.headers['content-length'] ?? Number.NaN);
+  let length = 0;
+  return new Promise((resolve) => {
+    const done = (): void => {
+      req.off('readable', look).off('close', done).off('error', done);
+      resolve(length > LARGEST ? undefined : Buffer.concat(chunks));
+    };
+    const look = (): void => {
+      for (let chunk = req.read(); chunk !== null; chunk = req.read()) {
+        chunks.push(chunk);
+        length += chunk.length;
+      }
+      if (length <= LARGEST && length !== announced && !req.complete) return;
+      // In the same turn as the last look: a stream whose end was told takes nothing back.
+      if (length > 0) req.unshift(Buffer.concat(chunks));
+      done();
+    };
+    req.on('readable', look).on('close', done).on('error', done);
+    look();
+  });
+}
