@@ -1,27 +1,45 @@
 import { type Request, type Response, Router } from 'express';
-import type { Settings } from '../options.js';
 import type { Paths } from '../provider/attach.js';
+import type { Links } from '../request/links.js';
 import type { Requests } from '../request/requests.js';
+import type { Seals } from '../request/seals.js';
+import type { Settings } from '../settings.js';
 import { decisionRouter } from './decisions.js';
+import { decisionPage } from './page/page.js';
 
 /** What the routes are made of. */
 export interface RouterParts {
   readonly paths: Paths;
   readonly requests: Requests;
   readonly settings: Settings;
+  /** Left out where there is no decision page. */
+  readonly page?: PageParts | undefined;
+}
+
+/** What the decision page is made of. */
+export interface PageParts {
+  readonly links: Links;
+  readonly seals: Seals;
+  /** Where people reach it: its scheme, host and port. */
+  readonly origin: string;
 }
 
 /**
  * The table of routes. A POST to either protocol endpoint goes on to the provider, whose pipeline the plugin has extended, and
- * passes whatever the server has put in front of it. The decision endpoints are there only where the server says who is asking.
+ * passes whatever the server has put in front of it. The decision endpoints and the decision page are there only
+ * where the server says who is asking.
  */
-export function cibaRouter({ paths, requests, settings }: RouterParts): Router {
+export function cibaRouter({ paths, requests, settings, page }: RouterParts): Router {
   const router = Router();
   router.all(paths.backchannel, onlyPost);
   // A preflight is oidc-provider's to answer, for the clients that the server lets call from a browser.
   router.all(paths.token, (req, res, next) => (req.method === 'OPTIONS' ? next() : onlyPost(req, res, next)));
   if (settings.authenticateDecision) {
     router.use(settings.decisionPath, decisionRouter(requests, settings.authenticateDecision));
+  }
+  const { interaction } = settings;
+  if (page && interaction) {
+    router.use(settings.page.path, decisionPage({ ...page, requests, interaction, page: settings.page }));
   }
   return router;
 }

@@ -1,0 +1,202 @@
+import express, { type NextFunction, type Request, type Response, Router } from 'express';
+import { CibaError } from '../../errors.js';
+import type { CibaOptions, Decider } from '../../options.js';
+import type { Links } from '../../request/links.js';
+import type { Requests } from '../../request/requests.js';
+import type { Seals } from '../../request/seals.js';
+import type { RequestView } from '../../request/view.js';
+import type { PageSettings } from '../../settings.js';
+import { ASSETS_VERSION, SCRIPT, STYLE } from './assets.js';
+import { type Language, languageOf } from './language.js';
+import { Passkeys } from './passkeys.js';
+import { guarded } from './security-headers.js';
+import { type Shown, View } from './view.js';
+
+/** What the decision page works with. */
+export interface DecisionPageParts {
+  readonly requests: Requests;
+  readonly links: Links;
+  readonly seals: Seals;
+  readonly interaction: NonNullable<CibaOptions['interaction']>;
+  readonly page: PageSettings;
+  /** Where people reach the page: its scheme, host and port. */
+  readonly origin: string;
+}
+
+/** How often a browser may keep the assets, in seconds: their address changes with them. */
+const ASSETS_LIFE = 31_536_000;
+
+/**
+ * The decision page behind the links of prompts. Opening one decides nothing; deciding takes the hinted person, signed in, and a form that was
+ * sent by the page for them.
+ */
+export function decisionPage(parts: DecisionPageParts): Router {
+  const router = Router();
+  const page = new DecisionPage(parts);
+  const route =
+    (answer: (req: Request, res: Response) => Promise<void>) =>
+    async (req: Request, res: Response, next: NextFunction): Promise<void> => {
+      try {
+        await answer(req, res);
+      } catch (error) {
+        next(error);
+      }
+    };
+  router.use(guarded);
+  router.get('/assets/page.css', asset('text/css', STYLE));
+  router.get('/assets/page.js', asset('text/javascript', SCRIPT));
+  router.get(
+    '/:token',
+    route((req, res) => page.show(req, res)),
+  );
+  router.post(
+    '/:token',
+    express.urlencoded({ extended: false, limit: '8kb', parameterLimit: 20 }),
+    route((req, res) => page.decide(req, res)),
+  );
+  if (page.passkeys) {
+    router.use(
+      '/:token/passkey',
+      page.passkeys.routes((req) => page.pendingRequestOf(req)),
+    );
+  }
+  router.use((error: unknown, req: Request, res: Response, next: NextFunction) =>
+    page.explain(error, req, res, next),
+  );
+  return router;
+}
+
+const asset = (type: string, content: string) => (req: Request, res: Response) => {
+  if (req.query['v'] === ASSETS_VERSION)
+    res.set('Cache-Control', `public, max-age=${ASSETS_LIFE}, immutable`);
+  res.type(type).send(content);
+};
+
+class DecisionPage {
+  readonly passkeys: Passkeys | undefined;
+  readonly #parts: DecisionPageParts;
+
+  constructor(parts: DecisionPageParts) {
+    this.#parts = parts;
+    const { passkeys: options } = parts.page;
+    this.passkeys = options && new Passkeys({ options, seals: parts.seals, origin: parts.origin });
+  }
+
+  async show(req: Request, res: Response): Promise<void> {
+    const view = this.#view(req, res);
+    const found = await this.#find(req);
+    if (typeof found === 'string') return view.show(found);
+    const decider = await this.#deciderOf(req, res, found);
+    if (res.headersSent || res.writableEnded) return;
+    if (!decider) return this.#signIn(view);
+    if (decider.accountId !== found.accountId) return view.show('stranger');
+    view.request(found, this.#sealOf(found));
+  }
+
+  async decide(req: Request, res: Response): Promise<void> {
+    const view = this.#view(req, res);
+    const found = await this.#find(req);
+    if (typeof found === 'string') return view.show(found);
+    const decider = await this.#deciderOf(req, res, found);
+    if (res.headersSent || res.writableEnded) return;
+    if (!decider) return this.#signIn(view);
+    if (decider.accountId !== found.accountId) return view.show('stranger');
+    const { verdict, form, number } = (req.body ?? {}) as Record<string, unknown>;
+    const sealed = this.#parts.seals.fits(String(form), 'form', found.handle, found.accountId);
+    if (!sealed || req.get('sec-fetch-site') === 'cross-site') return view.show('form');
+    if (verdict === 'approve' && found.numberMatching && !/^\s*[0-9]{2}\s*$/.test(String(number))) {
+      return view.request(found, { ...this.#sealOf(found), problem: view.language.texts.numberMissing }, 422);
+    }
+    const outcome = await this.#apply(found, decider, verdict, number);
+    if (outcome === undefined) return view.show('form');
+    if (outcome === 'outcome') return res.redirect(303, pathOf(req));
+    view.show(outcome, found);
+  }
+
+  /** The pending request of a link, for signing in to it. */
+  async pendingRequestOf(req: Request): Promise<RequestView | undefined> {
+    const found = await this.#find(req);
+    return typeof found === 'string' ? undefined : found;
+  }
+
+  /** The four parameters are how Express knows an error handler. */
+  explain(error: unknown, req: Request, res: Response, next: NextFunction): void {
+    const { status } = (error ?? {}) as { status?: unknown };
+    if (res.headersSent) next(error);
+    else if (error instanceof CibaError && error.code === 'store_unavailable') {
+      res.set('Retry-After', '5');
+      this.#view(req, res).show('unavailable');
+    } else if (typeof status === 'number' && status >= 400 && status < 500) this.#view(req, res).show('form');
+    else next(error);
+  }
+
+  /** Decides; gives what is to be shown, `outcome` where the link itself shows it, and nothing where there is no such verdict. */
+  async #apply(
+    { handle }: RequestView,
+    { accountId, acr, amr, authTime }: Decider,
+    verdict: unknown,
+    number: unknown,
+  ): Promise<Shown | undefined> {
+    const { requests } = this.#parts;
+    try {
+      if (verdict === 'approve') {
+        const typed = typeof number === 'string' ? number : undefined;
+        await requests.approve(handle, { accountId, acr, amr, authTime, number: typed });
+      } else if (verdict === 'deny') await requests.deny(handle, { accountId });
+      else if (verdict === 'report') {
+        await requests.report(handle, { accountId });
+        return 'reported';
+      } else return undefined;
+      return 'outcome';
+    } catch (error) {
+      if (!(error instanceof CibaError)) throw error;
+      if (error.code === 'wrong_number') return 'wrongNumber';
+      if (error.code === 'acr_not_met') return 'refused';
+      // Somebody, or the end of its time, was faster: the link shows what stands.
+      if (error.outcome !== undefined || error.code === 'not_found') return 'outcome';
+      throw error;
+    }
+  }
+
+  /** The pending request of a link, or what is to be shown instead. */
+  async #find(req: Request): Promise<RequestView | Shown> {
+    const handle = this.#parts.links.handleOf(String(req.params['token']));
+    if (handle === undefined) return 'invalid';
+    const request = await this.#parts.requests.get(handle);
+    switch (request?.status) {
+      case 'pending':
+        return request;
+      case undefined:
+      case 'expired':
+        return 'expired';
+      case 'denied':
+      case 'cancelled':
+        return request.status;
+      default:
+        return 'approved';
+    }
+  }
+
+  async #deciderOf(req: Request, res: Response, request: RequestView): Promise<Decider | undefined> {
+    const byPasskey = this.passkeys?.deciderOf(req, request);
+    if (byPasskey) return byPasskey;
+    const login = !this.passkeys || req.query['login'] !== undefined;
+    return this.#parts.interaction(req, res, { request, returnTo: pathOf(req), login });
+  }
+
+  #signIn(view: View): void {
+    view.signIn(this.passkeys !== undefined);
+  }
+
+  #sealOf({ handle, accountId }: RequestView): { seal: string } {
+    return { seal: this.#parts.seals.of('form', handle, accountId) };
+  }
+
+  #view(req: Request, res: Response): View {
+    const language: Language = languageOf(req, this.#parts.page.texts);
+    return new View(req, res, language);
+  }
+}
+
+/** The path of the link, wherever the router is mounted, and without a query. */
+const pathOf = (req: Request): string => `${req.baseUrl}/${encodeURIComponent(String(req.params['token']))}`;

@@ -1,0 +1,440 @@
+import { randomBytes } from 'node:crypto';
+import type { Decider } from 'oidc-provider-ciba';
+import request, { type Response } from 'supertest';
+import { onEveryStore } from '../support/every-store.js';
+import { ask, asked, type PluginServer, type PluginServerOptions, poll } from '../support/server.js';
+import { until } from '../support/until.js';
+
+const SESSIONS: Readonly<Record<string, Decider>> = {
+  alice: { accountId: 'alice', acr: 'urn:example:strong', amr: ['pwd'], authTime: 1_700_000_000 },
+  bob: { accountId: 'bob' },
+};
+
+/** Whoever the cookie names is signed in. */
+const interaction: NonNullable<NonNullable<PluginServerOptions['ciba']>['interaction']> = (req) =>
+  SESSIONS[/who=(\w+)/.exec(req.headers.cookie ?? '')?.[1] ?? ''];
+
+const links = new Map<string, string>();
+const options = (more: PluginServerOptions = {}): PluginServerOptions => ({
+  ...more,
+  ciba: {
+    interaction,
+    channels: [
+      {
+        name: 'inbox',
+        send: async ({ handle, link }) => {
+          links.set(handle, new URL(String(link)).pathname);
+        },
+      },
+    ],
+    ...more.ciba,
+  },
+});
+
+/** Asks, and gives the path of the link that the person got. */
+async function linked(
+  server: PluginServer,
+  params: Record<string, string> = {},
+): Promise<{ id: string; link: string }> {
+  const id = await asked(server, params);
+  const handle = server.ciba.requests.handleOf(id);
+  await until('the link was sent', () => links.has(handle));
+  return { id, link: `${server.mount}${links.get(handle)}` };
+}
+
+const open = (server: PluginServer, link: string, who = ''): request.Test =>
+  request(server.app).get(link).set('cookie', `who=${who}`);
+
+const send = (
+  server: PluginServer,
+  link: string,
+  form: Record<string, string>,
+  who = 'alice',
+): request.Test => request(server.app).post(link).set('cookie', `who=${who}`).type('form').send(form);
+
+const sealIn = ({ text }: Response): string => /name="form" value="([^"]+)"/.exec(text)?.[1] ?? '';
+
+async function statusOf(server: PluginServer, id: string): Promise<string | undefined> {
+  return (await server.ciba.requests.get(server.ciba.requests.handleOf(id)))?.status;
+}
+
+const titleOf = ({ text }: Response): string | undefined => /<h1[^>]*>(.*?)<\/h1>/s.exec(text)?.[1];
+
+onEveryStore('the decision page', (make) => {
+  it('[UX-2] shows its person who asks, for what, the binding message and the time left', async () => {
+    const server = make(options());
+    const { link } = await linked(server, { binding_message: 'Pay 12.50 EUR', scope: 'openid profile' });
+    const page = await open(server, link, 'alice');
+    expect(page.status).toBe(200);
+    for (const part of [
+      'The till',
+      'Pay 12.50 EUR',
+      'See your name',
+      'Know that it is you',
+      'left to decide, until',
+    ]) {
+      expect(page.text).toContain(part);
+    }
+  });
+
+  it('[UX-1] [UX-7] approves by the form, as strongly as the person signed in', async () => {
+    const server = make(options());
+    const { id, link } = await linked(server);
+    const form = sealIn(await open(server, link, 'alice'));
+    const answer = await send(server, link, { form, verdict: 'approve' });
+    expect({ status: answer.status, to: answer.headers['location'] }).toEqual({ status: 303, to: link });
+    expect(titleOf(await open(server, link))).toBe('Approved');
+    const { body } = await poll(server, id);
+    expect(JSON.parse(Buffer.from(body.id_token.split('.')[1], 'base64url').toString())).toMatchObject({
+      sub: 'alice',
+    });
+    expect(server.events.find(({ name }) => name === 'request.approved')?.event).toMatchObject({
+      acr: 'urn:example:strong',
+    });
+  });
+
+  it('[UX-6] denies by the form', async () => {
+    const server = make(options());
+    const { id, link } = await linked(server);
+    const form = sealIn(await open(server, link, 'alice'));
+    expect((await send(server, link, { form, verdict: 'deny' })).status).toBe(303);
+    expect(titleOf(await open(server, link))).toBe('Denied');
+    expect((await poll(server, id)).body.error).toBe('access_denied');
+  });
+
+  it('reports by the form, which blocks the client', async () => {
+    const server = make(options());
+    const { id, link } = await linked(server);
+    const form = sealIn(await open(server, link, 'alice'));
+    const answer = await send(server, link, { form, verdict: 'report' });
+    expect(answer.text).toContain('The till cannot ask you again');
+    expect(await statusOf(server, id)).toBe('denied');
+    expect(server.heard).toContain('request.reported');
+  });
+
+  it('[HINT-13] changes nothing by being opened, any number of times, by anyone', async () => {
+    const server = make(options());
+    const { id, link } = await linked(server);
+    const agents = [
+      'Slackbot-LinkExpanding 1.0',
+      'WhatsApp/2.23',
+      'Mozilla/5.0 (Microsoft Outlook SafeLinks)',
+      'curl/8',
+    ];
+    for (let time = 0; time < 12; time += 1) {
+      for (const who of ['', 'alice', 'bob']) {
+        const agent = String(agents[time % agents.length]);
+        await open(server, link, who).set('user-agent', agent);
+        await request(server.app).head(link).set('cookie', `who=${who}`).set('user-agent', agent);
+        await request(server.app).get(`${link}?verdict=approve&form=x`).set('cookie', `who=${who}`);
+      }
+    }
+    expect(await statusOf(server, id)).toBe('pending');
+    expect(server.heard.filter((name) => /approved|denied|reported|cancelled|refused/.test(name))).toEqual(
+      [],
+    );
+  });
+
+  it('[UX-3] shows and lets decide nothing in somebody else’s session', async () => {
+    const server = make(options());
+    const { id, link } = await linked(server, { binding_message: 'Pay 12.50 EUR' });
+    const form = sealIn(await open(server, link, 'alice'));
+    const page = await open(server, link, 'bob');
+    expect({ status: page.status, title: titleOf(page) }).toEqual({
+      status: 403,
+      title: 'This is for somebody else',
+    });
+    expect(page.text).not.toMatch(/till|12\.50|alice/i);
+    for (const verdict of ['approve', 'deny', 'report']) {
+      expect((await send(server, link, { form, verdict }, 'bob')).status).toBe(403);
+    }
+    expect(await statusOf(server, id)).toBe('pending');
+    expect(server.heard).not.toContain('request.reported');
+  });
+
+  it('shows nothing of the request to somebody who is not signed in', async () => {
+    const server = make(options());
+    const { id, link } = await linked(server, { binding_message: 'Pay 12.50 EUR' });
+    const form = sealIn(await open(server, link, 'alice'));
+    const page = await open(server, link);
+    expect({ status: page.status, title: titleOf(page) }).toEqual({
+      status: 401,
+      title: 'Sign in to see the request',
+    });
+    expect(page.text).not.toMatch(/till|12\.50|alice/i);
+    expect((await send(server, link, { form, verdict: 'approve' }, '')).status).toBe(401);
+    expect(await statusOf(server, id)).toBe('pending');
+  });
+
+  it.each<[string, Record<string, string>, Record<string, string>]>([
+    ['without a seal', { verdict: 'approve' }, {}],
+    ['with a seal of nobody’s', { form: randomBytes(16).toString('base64url'), verdict: 'approve' }, {}],
+    ['without a verdict', { form: 'theirs' }, {}],
+    ['with another verdict', { form: 'theirs', verdict: 'cancel' }, {}],
+    ['sent by another site', { form: 'theirs', verdict: 'approve' }, { 'sec-fetch-site': 'cross-site' }],
+  ])('decides nothing by a form %s', async (_, form, headers) => {
+    const server = make(options());
+    const { id, link } = await linked(server);
+    const theirs = sealIn(await open(server, link, 'alice'));
+    const filled = { ...form, ...(form['form'] === 'theirs' && { form: theirs }) };
+    const answer = await send(server, link, filled).set(headers);
+    expect({ status: answer.status, title: titleOf(answer) }).toEqual({
+      status: 403,
+      title: 'Nothing was decided',
+    });
+    expect(await statusOf(server, id)).toBe('pending');
+  });
+
+  it('decides nothing by the form of another request', async () => {
+    const server = make(options());
+    const [one, other] = [await linked(server), await linked(server)];
+    const form = sealIn(await open(server, one.link, 'alice'));
+    expect((await send(server, other.link, { form, verdict: 'approve' })).status).toBe(403);
+    expect(await statusOf(server, other.id)).toBe('pending');
+  });
+
+  it.each([
+    ['JSON', 'application/json', '{"verdict":"approve"}'],
+    [
+      'a form that is too large',
+      'application/x-www-form-urlencoded',
+      `verdict=approve&x=${'x'.repeat(20_000)}`,
+    ],
+    ['plain text', 'text/plain', 'verdict=approve'],
+  ])('decides nothing by %s', async (_, type, body) => {
+    const server = make(options());
+    const { id, link } = await linked(server);
+    const answer = await request(server.app)
+      .post(link)
+      .set('cookie', 'who=alice')
+      .set('content-type', type)
+      .send(body);
+    expect(answer.status).toBe(403);
+    expect(await statusOf(server, id)).toBe('pending');
+  });
+
+  it('[UX-4] says of a used link that it is, and decides nothing again', async () => {
+    const server = make(options());
+    const { id, link } = await linked(server);
+    const form = sealIn(await open(server, link, 'alice'));
+    await send(server, link, { form, verdict: 'deny' });
+    for (const who of ['', 'alice', 'bob']) {
+      const page = await open(server, link, who);
+      expect(page.text).toContain('This link has been used.');
+      expect(page.text).not.toMatch(/The till/);
+    }
+    await send(server, link, { form, verdict: 'approve' });
+    expect(await statusOf(server, id)).toBe('denied');
+  });
+
+  it('[UX-5] says of an expired link that it is, also when nobody remembers the request', async () => {
+    const server = make(options());
+    const { link } = await linked(server);
+    const form = sealIn(await open(server, link, 'alice'));
+    server.advance(301);
+    for (const later of [0, 601]) {
+      server.advance(later);
+      const page = await open(server, link, 'alice');
+      expect({ status: page.status, title: titleOf(page) }).toEqual({ status: 410, title: 'Expired' });
+      expect((await send(server, link, { form, verdict: 'approve' })).status).toBe(410);
+    }
+    expect(server.heard).not.toContain('request.approved');
+  });
+
+  it('says of a request that was taken back that it was', async () => {
+    const server = make(options());
+    const { id, link } = await linked(server);
+    await server.ciba.requests.cancel(server.ciba.requests.handleOf(id));
+    expect(titleOf(await open(server, link, 'alice'))).toBe('Taken back');
+  });
+
+  it('knows no link but those it has sent', async () => {
+    const server = make(options());
+    const { link } = await linked(server);
+    const handle = link.split('/').at(-1)?.split('.')[0];
+    for (const token of [
+      handle,
+      `${handle}.`,
+      `${handle}.${'A'.repeat(22)}`,
+      'x',
+      '%2e%2e',
+      `${'x'.repeat(4_000)}`,
+    ]) {
+      const page = await open(server, link.replace(/[^/]+$/, String(token)), 'alice');
+      expect({ token, status: page.status }).toEqual({ token, status: 404 });
+    }
+  });
+
+  it('is not held in a frame, is not kept, gives no address away, and runs nothing that is not its own', async () => {
+    const server = make(options());
+    const { link } = await linked(server);
+    for (const page of [
+      await open(server, link, 'alice'),
+      await open(server, link),
+      await open(server, `${link}x`),
+    ]) {
+      expect(page.headers).toMatchObject({
+        'content-security-policy':
+          "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        'cache-control': 'no-store',
+        'referrer-policy': 'no-referrer',
+        'x-content-type-options': 'nosniff',
+        'x-frame-options': 'DENY',
+        'content-type': 'text/html; charset=utf-8',
+      });
+      expect(page.text).not.toMatch(/ on\w+=|style=|<script>|javascript:/);
+    }
+  });
+
+  it('has assets that a browser may keep, by their version', async () => {
+    const server = make(options());
+    const { link } = await linked(server);
+    const page = await open(server, link, 'alice');
+    for (const [, address] of page.text.matchAll(/(?:href|src)="(\/[^"]+page\.(?:css|js)\?v=[\w-]+)"/g)) {
+      const found = await request(server.app).get(String(address));
+      expect({ status: found.status, kept: found.headers['cache-control'] }).toEqual({
+        status: 200,
+        kept: 'public, max-age=31536000, immutable',
+      });
+    }
+  });
+
+  it('works under a mount path, and says where to come back to', async () => {
+    const returns: string[] = [];
+    const server = make(
+      options({
+        mount: '/oidc',
+        ciba: {
+          interaction: (_req, res, { returnTo, login }) => {
+            returns.push(returnTo);
+            if (login) res.redirect(`/login?return=${encodeURIComponent(returnTo)}`);
+            return undefined;
+          },
+        },
+      }),
+    );
+    const { link } = await linked(server);
+    expect(link).toMatch(/^\/oidc\/ciba\/decide\//);
+    const answer = await open(server, link);
+    expect({ status: answer.status, to: answer.headers['location'] }).toEqual({
+      status: 302,
+      to: `/login?return=${encodeURIComponent(link)}`,
+    });
+    expect(returns).toEqual([link]);
+  });
+
+  it('speaks the person’s language, as far as the server has it', async () => {
+    const texts = {
+      de: { approve: 'Zustimmen', scopes: { openid: 'Wissen, dass Sie es sind' } },
+      ar: { approve: 'موافقة <b>' },
+    };
+    const server = make(options({ ciba: { page: { texts } } }));
+    const { link } = await linked(server);
+    const german = await open(server, link, 'alice').set('accept-language', 'de-AT,de;q=0.9,en;q=0.5');
+    expect(german.text).toMatch(
+      /<html lang="de" dir="ltr">[\s\S]*Wissen, dass Sie es sind[\s\S]*Deny[\s\S]*Zustimmen/,
+    );
+    const arabic = await open(server, link, 'alice').set('accept-language', 'ar');
+    expect(arabic.text).toMatch(/<html lang="ar" dir="rtl">[\s\S]*موافقة &#60;b&#62;/);
+    expect((await open(server, link, 'alice').set('accept-language', 'fr')).text).toContain(
+      '<html lang="en" dir="ltr">',
+    );
+    expect((await open(server, link, 'alice')).text).toContain('<html lang="en" dir="ltr">');
+  });
+
+  it('does not take a sign-in that is not strong enough, and the request lives', async () => {
+    const server = make(
+      options({ ciba: { requireAcr: true }, config: { acrValues: ['urn:example:hardware'] } }),
+    );
+    const { id, link } = await linked(server, { acr_values: 'urn:example:hardware' });
+    const form = sealIn(await open(server, link, 'alice'));
+    const answer = await send(server, link, { form, verdict: 'approve' });
+    expect({ status: answer.status, title: titleOf(answer) }).toEqual({
+      status: 403,
+      title: 'Nothing was decided',
+    });
+    expect(await statusOf(server, id)).toBe('pending');
+  });
+
+  it('is not there where the server does not say who decides', async () => {
+    const server = make(options({ ciba: { interaction: undefined } }));
+    expect((await request(server.app).get('/ciba/decide/x')).status).toBe(404);
+  });
+});
+
+onEveryStore('the decision page of a client with a number', (make) => {
+  const numbered = (): PluginServer =>
+    make(
+      options({
+        config: {
+          clients: [
+            {
+              client_id: 'till',
+              client_secret: 'till-secret',
+              client_name: 'The till',
+              grant_types: ['urn:openid:params:grant-type:ciba'],
+              backchannel_token_delivery_mode: 'poll',
+              redirect_uris: [],
+              response_types: [],
+              ciba_number_matching: true,
+            },
+          ],
+        },
+      }),
+    );
+
+  const askedWith = async (
+    server: PluginServer,
+  ): Promise<{ link: string; id: string; number: string; form: string }> => {
+    const { body } = await ask(server);
+    const handle = server.ciba.requests.handleOf(body.auth_req_id);
+    await until('the link was sent', () => links.has(handle));
+    const link = String(links.get(handle));
+    return {
+      link,
+      id: body.auth_req_id,
+      number: body.matching_number,
+      form: sealIn(await open(server, link, 'alice')),
+    };
+  };
+
+  it('approves with the number of the asking screen, which it does not show', async () => {
+    const server = numbered();
+    const { link, id, number, form } = await askedWith(server);
+    const page = await open(server, link, 'alice');
+    expect(
+      page.text.replace(
+        /\d\d:\d\d UTC|data-seconds="\d+"|\?v=[\w-]+|value="[^"]*"|[\w-]{22}\.[\w-]{22}/g,
+        '',
+      ),
+    ).not.toMatch(new RegExp(`\\b${number}\\b`));
+    expect((await send(server, link, { form, verdict: 'approve', number })).status).toBe(303);
+    expect(await statusOf(server, id)).toBe('approved');
+  });
+
+  it('denies with another one, and says so', async () => {
+    const server = numbered();
+    const { link, id, number, form } = await askedWith(server);
+    const wrong = number === '10' ? '11' : '10';
+    const answer = await send(server, link, { form, verdict: 'approve', number: wrong });
+    expect({ status: answer.status, title: titleOf(answer) }).toEqual({ status: 403, title: 'Denied' });
+    expect(answer.text).toContain('That is not the number');
+    expect(await statusOf(server, id)).toBe('denied');
+  });
+
+  it.each(['', '1', '123', 'ab', '1 2'])('asks again for %p, which could be none', async (typed) => {
+    const server = numbered();
+    const { link, id, form } = await askedWith(server);
+    const answer = await send(server, link, { form, verdict: 'approve', number: typed });
+    expect(answer.status).toBe(422);
+    expect(answer.text).toContain('Type the two digits');
+    expect(await statusOf(server, id)).toBe('pending');
+  });
+
+  it('denies without it', async () => {
+    const server = numbered();
+    const { link, id, form } = await askedWith(server);
+    await send(server, link, { form, verdict: 'deny', number: '' });
+    expect(await statusOf(server, id)).toBe('denied');
+  });
+});
