@@ -44,7 +44,7 @@ const client = (id: string, endpoint: string): ClientMetadata => ({
 });
 const ciba = createCiba({
   redis: redis.client(),
-  pendingPerAccount: false,
+  limits: false,
   resolveLoginHint: (hint) => hint,
   delivery: { allowLoopback: true },
 });

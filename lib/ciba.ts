@@ -1,6 +1,9 @@
+import { randomBytes } from 'node:crypto';
 import { Router } from 'express';
 import type Provider from 'oidc-provider';
 import type { Configuration } from 'oidc-provider';
+import { Prompter } from './channels/prompter.js';
+import { Prompts } from './channels/prompts.js';
 import { Bulkhead } from './delivery/bulkhead.js';
 import { BullmqQueue, loadBullmq } from './delivery/bullmq-queue.js';
 import { Deliverer } from './delivery/deliverer.js';
@@ -8,22 +11,25 @@ import { Deliveries } from './delivery/deliveries.js';
 import { MemoryQueue } from './delivery/memory-queue.js';
 import { Outgoing } from './delivery/outgoing.js';
 import type { DeliveryQueue } from './delivery/queue.js';
-import { DeliveryWorker } from './delivery/worker.js';
+import { DueWorker } from './delivery/worker.js';
 import { CibaError } from './errors.js';
 import { type CibaEventName, type CibaListener, Events } from './events.js';
-import { cibaRouter } from './http/router.js';
-import { type CibaOptions, invalidOption, type Settings, settingsOf } from './options.js';
+import { cibaRouter, type PageParts } from './http/router.js';
+import type { CibaOptions } from './options.js';
 import { attach } from './provider/attach.js';
 import { type ConfigurationWithCiba, type Configured, configure } from './provider/configure.js';
 import { grantFor } from './provider/grant.js';
 import { pushTokens } from './provider/push-tokens.js';
 import { recipientsOf } from './provider/recipients.js';
-import { Requests } from './request/requests.js';
+import { Links } from './request/links.js';
+import { type Announced, Requests } from './request/requests.js';
+import { Seals } from './request/seals.js';
+import { invalidOption, type Settings, settingsOf } from './settings.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
 import type { Store } from './store/store.js';
 
-/** A process's part in telling ping and push clients: made by {@link Ciba.worker}. */
+/** A process's part in prompting people and in telling ping and push clients: made by {@link Ciba.worker}. */
 export interface CibaWorker {
   /** Finishes what is running and takes no more. What is left is another process's, or the next start's. */
   close(): Promise<void>;
@@ -35,6 +41,8 @@ export interface Ciba {
   readonly requests: Requests;
   /** Looks at what ping and push clients are told. */
   readonly deliveries: Deliveries;
+  /** Looks at how people are reached. */
+  readonly prompts: Prompts;
   /**
    * A provider configuration with CIBA in it, made from the server's own, which is not touched. Where `features.ciba.enabled`
    * is not `true` it is the server's own, unchanged.
@@ -49,14 +57,14 @@ export interface Ciba {
    */
   router(provider: Provider): Router;
   /**
-   * Tells ping and push clients from this process, which need not serve HTTP. The servers do so themselves unless their option
-   * `delivery.worker` is `false`. Where neither mode is on, it does nothing.
+   * Prompts people and tells ping and push clients from this process, which need not serve HTTP. The servers do so themselves unless
+   * their option `delivery.worker` is `false`. Where there are no channels and neither mode is on, it does nothing.
    * @throws {CibaError} `not_attached` as {@link Ciba.router}
    */
   worker(provider: Provider): CibaWorker;
   /** Listens to an event; the function returned stops that. A listener that throws or rejects harms nobody. */
   on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void;
-  /** Finishes the deliveries under way and ends the connections that the plugin opened. The Redis client that was given stays open. */
+  /** Finishes the prompts and deliveries under way and ends the connections that the plugin opened. The Redis client that was given stays open. */
   close(): Promise<void>;
 }
 
@@ -84,14 +92,30 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     return attached.provider;
   };
   const queue = (): DeliveryQueue | undefined => attached?.delivery?.queue;
-  const announce = (handle: string): void => {
-    // What is not heard here is found in the outbox a moment later.
-    queue()
-      ?.add(handle, FIRST_TURN)
-      .catch(() => {});
+  // What is not heard here is found in the store's indices a moment later.
+  const announce = ({ handle, told, prompted }: Announced): void => {
+    if (told)
+      queue()
+        ?.add(handle, FIRST_TURN)
+        .catch(() => {});
+    if (prompted) store.prompts.schedule(handle, 0).catch(() => {});
   };
-  const { requireAcr } = settings;
-  const requests = new Requests({ store, events, grantFor: grantFor(provider), requireAcr, announce });
+  const { requireAcr, limits } = settings;
+  const cooldown = limits.refusals === false ? undefined : limits.cooldown * 1000;
+  const requests = new Requests({
+    store,
+    events,
+    grantFor: grantFor(provider),
+    requireAcr,
+    cooldown,
+    announce,
+  });
+  if (settings.channels.length > 0) {
+    events.on('request.accepted', ({ handle }) => {
+      const prompting = attached?.prompting;
+      return prompting?.here() ? prompting.queue.add(handle, FIRST_TURN) : store.prompts.schedule(handle, 0);
+    });
+  }
 
   /** Ties the plugin to a provider once. Nothing where CIBA is not enabled. */
   function attachedTo(given: Provider): Attached | undefined {
@@ -104,9 +128,11 @@ export function createCiba(options: CibaOptions = {}): Ciba {
       const { configured } = made;
       const { userCodes } = configured;
       const paths = attach(given, configured, requests, { store, events, userCodes });
-      const router = cibaRouter({ paths, requests, settings });
-      const delivery = deliveryOf(given, configured, { store, events, settings });
-      attached = { provider: given, router, delivery };
+      const page = pageOf(given, configured, settings);
+      const router = cibaRouter({ paths, requests, settings, page });
+      const parts = { store, events, settings };
+      const delivery = deliveryOf(given, configured, parts);
+      attached = { provider: given, router, delivery, prompting: promptingOf(parts, page?.links) };
     }
     return attached;
   }
@@ -114,33 +140,37 @@ export function createCiba(options: CibaOptions = {}): Ciba {
   return {
     requests,
     deliveries: new Deliveries(store.outbox, queue),
+    prompts: new Prompts(store.prompts),
     configure(config): Configuration {
       if (made) throw notAttached('ciba.configure() was called before: make one ciba a provider');
       const { config: extended, configured } = configure(config, { store, events, settings });
-      if (configured) checkDelivery(configured.modes, settings);
+      if (configured) {
+        checkDelivery(configured.modes, settings);
+        checkSecrets(configured, settings);
+      }
       made = { configured };
       return extended;
     },
     router(given) {
       const found = attachedTo(given);
-      if (settings.delivery.worker && !serving) found?.delivery?.worker.start();
+      if (settings.delivery.worker && !serving) for (const { worker } of workingIn(found)) worker.start();
       serving = true;
       return found?.router ?? Router();
     },
     worker(given) {
-      const worker = attachedTo(given)?.delivery?.worker;
-      worker?.start();
-      let stopped: Promise<void> | undefined;
+      const parts = workingIn(attachedTo(given));
+      for (const { worker } of parts) worker.start();
+      let stopped: Promise<unknown> | undefined;
       return {
-        close() {
-          stopped ??= worker?.stop() ?? Promise.resolve();
-          return stopped;
+        async close() {
+          stopped ??= Promise.all(parts.map(({ worker }) => worker.stop()));
+          await stopped;
         },
       };
     },
     on: (name, listener) => events.on(name, listener),
     async close() {
-      await attached?.delivery?.close();
+      await Promise.all(workingIn(attached).map((part) => part.close()));
       await store.close();
       events.removeAll();
     },
@@ -151,15 +181,23 @@ export function createCiba(options: CibaOptions = {}): Ciba {
 interface Attached {
   readonly provider: Provider;
   readonly router: Router;
-  readonly delivery: Delivery | undefined;
+  /** Telling ping and push clients, where either mode is on. */
+  readonly delivery: Working | undefined;
+  /** Prompting people, where there are channels. */
+  readonly prompting: Working | undefined;
 }
 
-/** Telling ping and push clients, where either mode is on. */
-interface Delivery {
+/** What is done beside the HTTP requests. */
+interface Working {
   readonly queue: DeliveryQueue;
-  readonly worker: DeliveryWorker;
+  readonly worker: DueWorker;
+  /** Whether this process does it. */
+  here(): boolean;
   close(): Promise<void>;
 }
+
+const workingIn = (attached: Attached | undefined): Working[] =>
+  [attached?.delivery, attached?.prompting].filter((part) => part !== undefined);
 
 /** The parts that the rooms are made with. */
 interface Parts {
@@ -181,7 +219,48 @@ function checkDelivery(modes: ReadonlySet<string>, { redis, delivery }: Settings
   }
 }
 
-function deliveryOf(provider: Provider, configured: Configured, parts: Parts): Delivery | undefined {
+/** Links and forms are sealed: every process must be able to open what another one sealed. */
+function checkSecrets({ secrets }: Configured, { redis, interaction }: Settings): void {
+  if (interaction && redis && secrets.length === 0) {
+    throw invalidOption(
+      'cookies.keys',
+      'must be set where requests live in Redis: links are sealed with them',
+    );
+  }
+}
+
+function pageOf(
+  provider: Provider,
+  { secrets }: Configured,
+  { interaction, page }: Settings,
+): PageParts | undefined {
+  if (!interaction) return undefined;
+  const seals = new Seals(secrets.length > 0 ? secrets : [randomBytes(32)]);
+  const base = (page.baseUrl ?? provider.issuer).replace(/\/$/, '');
+  return { seals, links: new Links(seals, `${base}${page.path}`), origin: new URL(base).origin };
+}
+
+function promptingOf({ store, events, settings }: Parts, links: Links | undefined): Working | undefined {
+  const { channels, chain } = settings;
+  if (channels.length === 0) return undefined;
+  // In process on Redis, too: what is due is taken from the index by one process, and a job that is lost is found there again.
+  const queue = new MemoryQueue();
+  const linkTo = (handle: string): string | undefined => links?.to(handle);
+  const prompter = new Prompter({ prompts: store.prompts, queue, channels, chain, linkTo, events });
+  const worker = new DueWorker(store.prompts, queue, (handle, turn) => prompter.work(handle, turn));
+  return {
+    queue,
+    worker,
+    here: () => worker.working,
+    async close() {
+      await worker.close();
+      await queue.close();
+      await Promise.all(channels.map((channel) => channel.close?.()));
+    },
+  };
+}
+
+function deliveryOf(provider: Provider, configured: Configured, parts: Parts): Working | undefined {
   if (!isTold(configured.modes)) return undefined;
   const { store, events, settings } = parts;
   const unavailable = (cause: unknown): void => events.emit('store.unavailable', { cause });
@@ -198,10 +277,11 @@ function deliveryOf(provider: Provider, configured: Configured, parts: Parts): D
     settings: settings.delivery,
     retention: settings.retention * 1000,
   });
-  const worker = new DeliveryWorker(store.outbox, queue, (handle, turn) => deliverer.deliver(handle, turn));
+  const worker = new DueWorker(store.outbox, queue, (handle, turn) => deliverer.deliver(handle, turn));
   return {
     queue,
     worker,
+    here: () => worker.working,
     async close() {
       await worker.close();
       await queue.close();

@@ -4,15 +4,43 @@
  * @module
  */
 
+/** Reaching people. */
+export {
+  type ChainStep,
+  type Channel,
+  ChannelError,
+  type ChannelFailure,
+  type Prompt,
+} from './channels/channel.js';
+export type { ChannelView, Prompts, PromptView } from './channels/prompts.js';
 /** Making it. */
 export { type Ciba, type CibaWorker, createCiba } from './ciba.js';
 /** Telling ping and push clients. */
 export type { Deliveries, DeliveryView, ListedDeliveries } from './delivery/deliveries.js';
 export { CibaError, type CibaErrorCode, type Outcome } from './errors.js';
 /** What it tells. */
-export type { CibaEventName, CibaEvents, CibaListener, DeliveryEvent, RequestEvent } from './events.js';
+export type {
+  CibaEventName,
+  CibaEvents,
+  CibaListener,
+  DeliveryEvent,
+  PromptEvent,
+  RequestEvent,
+} from './events.js';
 /** What it can be told. */
-export type { CibaOptions, Decider, DeliveryOptions } from './options.js';
+export type {
+  CibaOptions,
+  Decider,
+  DeliveryOptions,
+  InteractionContext,
+  LimitOptions,
+  LoginHintTokenIssuer,
+  LoginHintTokenOptions,
+  PageOptions,
+  PasskeyOptions,
+  StoredPasskey,
+} from './options.js';
+export type { PageTexts } from './page-texts.js';
 export type { ConfigurationWithCiba } from './provider/configure.js';
 export type { CibaFeature } from './provider/feature.js';
 /** Looking at requests and deciding them. */

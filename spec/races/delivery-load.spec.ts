@@ -49,7 +49,7 @@ async function duePings(): Promise<string[]> {
       retention: 600_000,
       interval: 5_000,
       payload: JSON.stringify({ model: { scope: 'openid' }, deliveryMode: 'ping' }),
-      pendingLimit: undefined,
+      limits: { cooldown: 0 },
       callback: JSON.stringify({ authReqId, token: 'token', endpoint: `${receiverUrl}/ping` }),
     });
     await store.outbox.schedule(handle, 0);

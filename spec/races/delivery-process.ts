@@ -123,7 +123,7 @@ async function decidePlainly(authReqId: string): Promise<void> {
 
 const ciba = createCiba({
   redis,
-  pendingPerAccount: false,
+  limits: false,
   resolveLoginHint: (hint) => hint,
   delivery: { worker: false, allowLoopback: true },
 });

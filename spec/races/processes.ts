@@ -26,10 +26,21 @@ export class ServerProcess {
   }
 
   /** Starts a process on a free port. */
-  static async start(mode: 'plugin' | 'plain', redisUrl: string): Promise<ServerProcess> {
+  static async start(
+    mode: 'plugin' | 'plain',
+    redisUrl: string,
+    more: Record<string, string> = {},
+  ): Promise<ServerProcess> {
     const child = fork(PROGRAM, {
       execArgv: ['--import', 'tsx'],
-      env: { ...process.env, NODE_OPTIONS: '', TSX_TSCONFIG_PATH: TSCONFIG, MODE: mode, REDIS_URL: redisUrl },
+      env: {
+        ...process.env,
+        NODE_OPTIONS: '',
+        TSX_TSCONFIG_PATH: TSCONFIG,
+        MODE: mode,
+        REDIS_URL: redisUrl,
+        ...more,
+      },
       stdio: ['ignore', 'ignore', process.env['DEBUG_RACES'] ? 'inherit' : 'ignore', 'ipc'],
     });
     const ended = once(child, 'exit').then(([code]) => {
@@ -41,12 +52,19 @@ export class ServerProcess {
   }
 
   async ask(): Promise<string> {
-    const { status, body } = await this.#post('/backchannel', {
-      scope: 'openid offline_access',
-      login_hint: 'alice',
-    });
+    const { status, body } = await this.askAs(RACER);
     if (status !== 200) throw new Error(`the request was not accepted: ${status} ${JSON.stringify(body)}`);
     return String(body['auth_req_id']);
+  }
+
+  /** Asks, whether that is accepted or not. */
+  askAs(client: typeof RACER): Promise<Answer> {
+    return this.#post('/backchannel', { scope: 'openid offline_access', login_hint: 'alice' }, client);
+  }
+
+  /** How many requests this process has told of. */
+  async accepted(): Promise<number> {
+    return Number((await this.#send('GET', '/accepted', {})).body['accepted']);
   }
 
   poll(authReqId: string): Promise<Answer> {
@@ -82,8 +100,8 @@ export class ServerProcess {
     await this.dead();
   }
 
-  #post(path: string, form: Record<string, string>): Promise<Answer> {
-    const credentials = Buffer.from(`${RACER.client_id}:${RACER.client_secret}`).toString('base64');
+  #post(path: string, form: Record<string, string>, client = RACER): Promise<Answer> {
+    const credentials = Buffer.from(`${client.client_id}:${client.client_secret}`).toString('base64');
     return this.#send(
       'POST',
       path,

@@ -1,8 +1,11 @@
 import type { AdapterFactory, KoaContextWithOIDC } from 'oidc-provider';
 import type { ConfigurationWithCiba } from 'oidc-provider-ciba';
 
-/** The client of the race and crash specs. */
-export const RACER = { client_id: 'racer', client_secret: 'racer-secret-0123456789abcdef0123456789' };
+const racer = (id: string) => ({ client_id: id, client_secret: `${id}-secret-0123456789abcdef0123456789` });
+
+/** The client of the race and crash specs, and others like it. */
+export const RACER = racer('racer');
+export const RACERS = [RACER, racer('racer-2'), racer('racer-3')];
 
 type Found = { readonly kind?: string } | undefined;
 
@@ -13,15 +16,13 @@ export function raceConfiguration(
 ): ConfigurationWithCiba {
   return {
     ...(adapter && { adapter }),
-    clients: [
-      {
-        ...RACER,
-        grant_types: ['urn:openid:params:grant-type:ciba', 'refresh_token'],
-        response_types: [],
-        redirect_uris: [],
-        backchannel_token_delivery_mode: 'poll',
-      },
-    ],
+    clients: RACERS.map((client) => ({
+      ...client,
+      grant_types: ['urn:openid:params:grant-type:ciba', 'refresh_token'],
+      response_types: [],
+      redirect_uris: [],
+      backchannel_token_delivery_mode: 'poll',
+    })),
     async findAccount(_ctx: KoaContextWithOIDC, sub: string, token?: Found) {
       await accountAskedFor(token);
       return { accountId: sub, claims: () => ({ sub }) };

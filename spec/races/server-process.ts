@@ -1,9 +1,10 @@
 /**
  * One server process of the race and crash specs, on the Redis of REDIS_URL. MODE=plugin has the plugin; MODE=plain is bare
- * oidc-provider with a usual Redis adapter for every model, the control that the same specs must see fail.
+ * oidc-provider with a usual Redis adapter for every model, the control that the same specs must see fail. With LIMITS the plugin's limits
+ * are on.
  *
- * Besides the provider it answers to the spec alone: /decide, /clock (moves the store's clock as this process sees it) and
- * /crash (the process kills itself at the named point of its next redemption).
+ * Besides the provider it answers to the spec alone: /decide, /accepted (how many requests it has told of), /clock (moves the store's
+ * clock as this process sees it) and /crash (the process kills itself at the named point of its next redemption).
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -14,12 +15,13 @@ import { type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
 import { raceConfiguration } from './race-configuration.js';
 
-const { REDIS_URL, MODE } = process.env as Record<'REDIS_URL' | 'MODE', string>;
+const { REDIS_URL, MODE, LIMITS } = process.env as Record<'REDIS_URL' | 'MODE' | 'LIMITS', string>;
 /** One for all processes, whatever their ports. */
 const ISSUER = 'http://127.0.0.1';
 const redis = new Redis(REDIS_URL);
 let offset = 0;
 let crashAt: string | undefined;
+let accepted = 0;
 
 function crashPoint(name: string): void {
   if (crashAt === name) process.kill(process.pid, 'SIGKILL');
@@ -45,7 +47,7 @@ type Decide = (authReqId: string, action: string) => Promise<void>;
 function pluginServer(): { provider: Provider; ciba: Ciba; decide: Decide } {
   const ciba = createCiba({
     redis,
-    pendingPerAccount: false,
+    limits: LIMITS ? undefined : false,
     resolveLoginHint: (hint) => hint,
     timeOffset: () => offset,
   });
@@ -102,6 +104,9 @@ app.post('/decide', async (req, res) => {
     res.status(409).json({ code: error.code, outcome: error.outcome });
   }
 });
+app.get('/accepted', (_req, res) => {
+  res.json({ accepted: String(accepted) });
+});
 app.post('/clock', (req, res) => {
   offset = Number(req.query['offset']);
   res.status(204).end();
@@ -111,6 +116,9 @@ app.post('/crash', (req, res) => {
   res.status(204).end();
 });
 
+server.ciba?.on('request.accepted', () => {
+  accepted += 1;
+});
 server.ciba?.on('redemption.settled', () => crashPoint('settled'));
 if (server.ciba) app.use(server.ciba.router(provider));
 // What the server's own middleware does last, it does when the tokens are issued and the plugin has not settled.
