@@ -3,16 +3,27 @@ import { Redis } from 'ioredis';
 import Provider from 'oidc-provider';
 import { type Ciba, createCiba } from 'oidc-provider-ciba';
 import { resolveLoginHint } from './accounts.js';
-import { type Mode, tills } from './clients.js';
+import { Blocked } from './blocked.js';
+import { feedChain } from './chain-feed.js';
+import { type Till, tills } from './clients.js';
 import { demoRoutes } from './demo.js';
 import { answerError, pages } from './http.js';
 import { freshKeys, sharedKeys } from './keys.js';
+import { MAILBOX_PATH, Mailbox, noMailbox } from './mailbox.js';
+import { PasskeyChallenge } from './passkey-challenge.js';
+import { passkeyRoutes } from './passkey-routes.js';
+import { Passkeys } from './passkeys.js';
+import { paymentsApi } from './payments-api.js';
 import { phoneRoutes } from './phone.js';
-import { PhoneSession } from './phone-session.js';
+import { PASSKEY_ACR, PhoneSession } from './phone-session.js';
 import { providerConfig } from './provider-config.js';
 import { QUEUE_PATH, queueBoard } from './queue-board.js';
+import { reaching } from './reaching.js';
 import { redisAdapter } from './redis-adapter.js';
 import { type Env, isCalledHere, type Settings, settingsOf } from './settings.js';
+import { signedInOrSent } from './sign-in.js';
+import { storageIn } from './storage.js';
+import { Subscriptions } from './subscriptions.js';
 import { tillRoutes } from './till.js';
 import { TillClient } from './till-client.js';
 
@@ -25,6 +36,8 @@ export interface Example {
   readonly callbacks: Settings['callbacks'];
   /** Where the queue of deliveries can be looked at: not on memory, and not in production. */
   readonly queue: string | undefined;
+  /** Where people's mail can be read: not in production. */
+  readonly mailbox: string | undefined;
   /** Ends what never ends by itself: live pages and the till's polls. */
   stop(): void;
   /** Ends everything; call it when no request is under way any more. */
@@ -37,7 +50,12 @@ export function createExample(env: Env): Example {
   const redis = settings.redisUrl ? connect(settings.redisUrl) : undefined;
   const keys = redis ? sharedKeys() : freshKeys();
   const secure = settings.issuer.startsWith('https:');
-  const session = new PhoneSession(keys.cookies[0], secure);
+  const [secret] = keys.cookies;
+  const session = new PhoneSession(secret, secure);
+  const storage = storageIn(redis);
+  const subscriptions = new Subscriptions(storage);
+  const passkeys = new Passkeys(storage);
+  const mailbox = settings.production ? undefined : new Mailbox();
   const stopping = new AbortController();
 
   const ciba = createCiba({
@@ -45,8 +63,17 @@ export function createExample(env: Env): Example {
     resolveLoginHint,
     maxExpiry: 3600,
     delivery: { allowLoopback: isCalledHere(settings) },
-    pendingPerAccount: settings.limits ? undefined : false,
+    limits: settings.limits ? undefined : false,
     authenticateDecision: (req) => session.read(req),
+    ...reaching({ subscriptions, vapid: keys.vapid, mailbox, settings }),
+    interaction: signedInOrSent(session),
+    page: {
+      passkeys: {
+        of: (accountId) => passkeys.of(accountId),
+        used: (accountId, id, counter) => passkeys.used(accountId, id, counter),
+        acr: PASSKEY_ACR,
+      },
+    },
   });
   const provider = new Provider(
     settings.issuer,
@@ -61,23 +88,43 @@ export function createExample(env: Env): Example {
   const { callbacks } = settings;
   const board = redis && !settings.production ? queueBoard(redis) : undefined;
   const queue = board && QUEUE_PATH;
-  const client = (mode: Mode): TillClient => new TillClient(settings.issuer, tills[mode]);
+  const client = (till: Till): TillClient => new TillClient(settings.issuer, tills[till]);
 
   const app = express();
   app.disable('x-powered-by');
+  app.use(mailbox?.routes(stopping.signal) ?? noMailbox);
   app.use(pages());
   app.use(demoRoutes(ciba, settings.production));
-  app.use(phoneRoutes(ciba, session, stopping.signal));
+  app.use(
+    phoneRoutes({
+      ciba,
+      session,
+      subscriptions,
+      passkeys,
+      blocked: new Blocked(ciba, storage),
+      vapidPublicKey: keys.vapid.publicKey,
+      serverStops: stopping.signal,
+    }),
+  );
+  const challenge = new PasskeyChallenge(storage, secret, secure);
+  app.use(passkeyRoutes({ passkeys, challenge, session, origin: new URL(settings.issuer).origin }));
   app.use(
     tillRoutes({
-      clients: { poll: client('poll'), ping: client('ping'), push: client('push') },
+      clients: {
+        poll: client('poll'),
+        ping: client('ping'),
+        push: client('push'),
+        number: client('number'),
+      },
       callbacks,
       queue,
-      withdraw: (authReqId) => ciba.requests.cancel(ciba.requests.handleOf(authReqId)),
+      mailbox: mailbox && MAILBOX_PATH,
+      watch: (authReqId, stream) => feedChain(ciba, ciba.requests.handleOf(authReqId), stream),
       serverStops: stopping.signal,
     }),
   );
   if (board) app.use(QUEUE_PATH, board.handler);
+  app.use(paymentsApi(provider, storage));
   app.use(ciba.router(provider));
   app.use(provider.callback());
   app.use(answerError);
@@ -89,6 +136,7 @@ export function createExample(env: Env): Example {
     issuer: settings.issuer,
     callbacks,
     queue,
+    mailbox: mailbox && MAILBOX_PATH,
     stop: () => stopping.abort(),
     async close() {
       stopping.abort();

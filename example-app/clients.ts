@@ -8,12 +8,19 @@ export type CalledMode = 'ping' | 'push';
 /** How a client hears what came of its request. */
 export type Mode = 'poll' | CalledMode;
 
-/** The clients that the till page is, one a mode: a client is registered for one alone. */
+/** The till that the page is: one a mode, as a client is registered for one alone, and one that shows a number to be matched. */
+export type Till = Mode | 'number';
+
+/** What each till authenticates with. */
 export const tills = {
+  number: { id: 'till-number', secret: 'till-number-secret-0123456789abcdef' },
   poll: { id: 'till-poll', secret: 'till-poll-secret-0123456789abcdef' },
   ping: { id: 'till-ping', secret: 'till-ping-secret-0123456789abcdef' },
   push: { id: 'till-push', secret: 'till-push-secret-0123456789abcdef' },
 } as const;
+
+/** The program in `clients/agent.ts`. */
+export const agent = { id: 'agent', secret: 'agent-secret-0123456789abcdef' } as const;
 
 /** What all clients have in common: CIBA, and no page to come back to. */
 const common = {
@@ -30,6 +37,14 @@ export function clients({ ping, push }: Settings['callbacks']): ClientMetadata[]
     till('poll'),
     till('ping', ping.url),
     till('push', push.url),
+    { ...till('poll'), ...credentials(tills.number), ciba_number_matching: true },
+    {
+      ...shared(),
+      ...credentials(agent),
+      client_name: 'Shopping agent',
+      token_endpoint_auth_method: 'client_secret_basic',
+      authorization_details_types: ['payment'],
+    },
     {
       ...shared(),
       client_id: 'till-jwt',
@@ -44,8 +59,7 @@ export function clients({ ping, push }: Settings['callbacks']): ClientMetadata[]
 function till(mode: Mode, endpoint?: string): ClientMetadata {
   return {
     ...shared(),
-    client_id: tills[mode].id,
-    client_secret: tills[mode].secret,
+    ...credentials(tills[mode]),
     client_name: 'Corner shop till',
     token_endpoint_auth_method: 'client_secret_basic',
     authorization_details_types: ['payment'],
@@ -54,6 +68,12 @@ function till(mode: Mode, endpoint?: string): ClientMetadata {
     ...(endpoint && { backchannel_client_notification_endpoint: endpoint }),
   };
 }
+
+function credentials({ id, secret }: { readonly id: string; readonly secret: string }): ClientCredentials {
+  return { client_id: id, client_secret: secret };
+}
+
+type ClientCredentials = Pick<ClientMetadata, 'client_id' | 'client_secret'>;
 
 function shared(): Omit<ClientMetadata, 'client_id'> {
   return { ...common, grant_types: [...common.grant_types], response_types: [], redirect_uris: [] };

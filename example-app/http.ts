@@ -11,14 +11,29 @@ const POLICY = [
   "object-src 'none'",
 ].join('; ');
 
+/** A mail shown on a page is under that page's policy, and has its styles in its text. */
+const MAIL_POLICY = `${POLICY}; style-src 'self' 'unsafe-inline'`;
+
+/** Pages that are elsewhere than their files. */
+const ELSEWHERE: Readonly<Record<string, string>> = { '/phone/sign-in': '/sign-in.html' };
+
 /** The pages and what they load: `/till` is `public/till.html`. */
 export function pages(): RequestHandler {
+  const files = publicFiles();
+  return (req, res, next) => {
+    const file = ELSEWHERE[req.path];
+    if (file) req.url = file;
+    files(req, res, next);
+  };
+}
+
+function publicFiles(): RequestHandler {
   return express.static(fileURLToPath(new URL('public', import.meta.url)), {
     extensions: ['html'],
     redirect: false,
-    setHeaders: (res) => {
+    setHeaders: (res, path) => {
       res.set({
-        'Content-Security-Policy': POLICY,
+        'Content-Security-Policy': path.endsWith('mailbox.html') ? MAIL_POLICY : POLICY,
         'X-Content-Type-Options': 'nosniff',
         'Referrer-Policy': 'no-referrer',
         'Cache-Control': 'no-cache',
@@ -39,7 +54,7 @@ export const jsonBody: RequestHandler = (req, res, next) => {
       .json({ error: 'invalid_request', error_description: 'send the body as application/json' });
 };
 
-const parseJson = express.json({ limit: '4kb' });
+const parseJson = express.json({ limit: '16kb' });
 
 /** A member of a body that {@link jsonBody} has read. */
 export function field(req: Request, name: string): unknown {

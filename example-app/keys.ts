@@ -1,12 +1,15 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { JWK } from 'oidc-provider';
+import webPush, { type VapidKeys } from 'web-push';
 
 /** What the server signs with. */
 export interface ServerKeys {
   readonly jwks: { readonly keys: JWK[] };
   /** Secrets for cookies, the newest in front. */
   readonly cookies: readonly [string, ...string[]];
+  /** With which push services know this server (RFC 8292). */
+  readonly vapid: VapidKeys;
 }
 
 /** Keys that live as long as this process. */
@@ -16,6 +19,7 @@ export function freshKeys(): ServerKeys {
   return {
     jwks: { keys: [asJwk(rsa, 'RS256'), asJwk(ec, 'ES256')] },
     cookies: [randomBytes(32).toString('base64url')],
+    vapid: webPush.generateVAPIDKeys(),
   };
 }
 

@@ -69,13 +69,14 @@ async function endOf(ciba: Ciba, { handle, bindingMessage, clientName }: Request
 }
 
 function promptOf(request: RequestView): object {
-  const { handle, clientId, clientName, scope, bindingMessage, authorizationDetails, expiresIn } = request;
+  const { handle, clientId, clientName, scope, bindingMessage, authorizationDetails } = request;
   return {
     handle,
     client: clientName ?? clientId,
     scopes: scope.split(' '),
     bindingMessage,
     details: authorizationDetails,
-    expiresIn,
+    numberMatching: request.numberMatching,
+    expiresIn: request.expiresIn,
   };
 }

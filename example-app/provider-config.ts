@@ -4,6 +4,7 @@ import { findAccount } from './accounts.js';
 import { clients } from './clients.js';
 import type { ServerKeys } from './keys.js';
 import { payments, resourceServer } from './payments.js';
+import { PASSKEY_ACR } from './phone-session.js';
 import type { Settings } from './settings.js';
 
 const HOUR = 3600;
@@ -26,7 +27,7 @@ export function providerConfig(
       profile: ['name'],
       email: ['email', 'email_verified'],
     },
-    acrValues: ['urn:example:phone', 'urn:example:demo'],
+    acrValues: [PASSKEY_ACR, 'urn:example:phone', 'urn:example:demo'],
     clientBasedCORS: () => false,
     renderError: (ctx, { error, error_description }) => {
       ctx.type = 'text/plain';

@@ -35,6 +35,7 @@ server.listen(settings.port, '127.0.0.1', () => {
   console.log(`Phone:  ${here}/phone`);
   console.log(`Ping:   ${example.callbacks.ping.url}`);
   console.log(`Push:   ${example.callbacks.push.url}`);
+  if (example.mailbox) console.log(`Mail:   ${here}${example.mailbox}`);
   if (example.queue) console.log(`Queue:  ${here}${example.queue}`);
 
   const stop = (): void => {

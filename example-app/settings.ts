@@ -11,10 +11,12 @@ export interface Settings {
   readonly port: number;
   readonly issuer: string;
   readonly redisUrl: string | undefined;
-  /** Whether an account may have only so many requests pending. */
+  /** Whether people may be asked only so often. */
   readonly limits: boolean;
   readonly production: boolean;
   readonly callbacks: Readonly<Record<CalledMode, CallbackTarget>>;
+  /** Whether a push service may be on this machine, as one that is written or tested is. */
+  readonly localPushService: boolean;
 }
 
 /** The part of `process.env` that the example reads. */
@@ -45,6 +47,7 @@ export function settingsOf(env: Env): Settings {
     redisUrl,
     limits: env['LIMITS'] !== 'off',
     production: env['NODE_ENV'] === 'production',
+    localPushService: env['PUSH_SERVICE'] === 'local',
     callbacks: { ping: target('ping', 'PING_ENDPOINT'), push: target('push', 'PUSH_ENDPOINT') },
   };
 }

@@ -46,6 +46,12 @@ export class TillClient {
     return this.#post(token_endpoint, { grant_type: CIBA_GRANT, auth_req_id: authReqId, resource });
   }
 
+  /** Takes a request back that waits for the person: the plugin's own endpoint, which takes the form of a poll. */
+  async cancel(authReqId: string): Promise<Answer> {
+    const { backchannel_authentication_endpoint: endpoint } = await this.#discover();
+    return this.#post(`${endpoint}/cancel`, { grant_type: CIBA_GRANT, auth_req_id: authReqId });
+  }
+
   /** Checks an ID Token against the server's published keys. */
   async verify(idToken: unknown): Promise<VerifiedIdToken> {
     const { issuer, jwks_uri } = await this.#discover();
@@ -73,7 +79,7 @@ export class TillClient {
     const retryAfter = Number(response.headers.get('retry-after') ?? Number.NaN);
     return {
       status: response.status,
-      body: (await response.json()) as Answer['body'],
+      body: response.status === 204 ? {} : ((await response.json()) as Answer['body']),
       retryAfter: Number.isFinite(retryAfter) ? retryAfter : undefined,
     };
   }

@@ -1,10 +1,10 @@
 import { randomBytes, randomInt, randomUUID } from 'node:crypto';
-import { type Request, Router } from 'express';
+import { type Request, type Response, Router } from 'express';
 import { people, personById } from './accounts.js';
 import { type Awaited, callbackRoutes } from './callbacks.js';
-import type { Mode } from './clients.js';
+import type { Till } from './clients.js';
 import { field, jsonBody } from './http.js';
-import { openStream } from './live-stream.js';
+import { type LiveStream, openStream } from './live-stream.js';
 import { PAYMENTS_API } from './payments.js';
 import { Sale } from './sale.js';
 import type { Settings } from './settings.js';
@@ -17,33 +17,39 @@ const OFFERED_SCOPES: readonly unknown[] = ['profile', 'offline_access'];
 
 /** The parts of the till. */
 export interface TillParts {
-  /** The client that the till is in each mode. */
-  readonly clients: Readonly<Record<Mode, TillClient>>;
+  /** The clients that the till is. */
+  readonly clients: Readonly<Record<Till, TillClient>>;
   readonly callbacks: Settings['callbacks'];
   /** Where the queue of deliveries can be looked at. */
   readonly queue: string | undefined;
-  /**
-   * Takes a request back, or throws where it has an outcome already, which the till hears anyway. CIBA gives clients no way to do
-   * so: this till stands beside the server, so it asks it directly.
-   */
-  readonly withdraw: (authReqId: string) => Promise<void>;
+  /** Where people's mail can be read. */
+  readonly mailbox: string | undefined;
+  /** Shows how the person of a request is reached, until the stream is over. No client may see that: this page stands beside the server. */
+  readonly watch: (authReqId: string, stream: LiveStream) => void;
   readonly serverStops: AbortSignal;
+}
+
+/** A request of the till's. */
+interface Asked {
+  readonly sale: Sale;
+  readonly client: TillClient;
+  readonly authReqId: string;
 }
 
 /**
  * What the till page calls, and what the identity server does. It is the backend that speaks to the server: the page sees no
  * secret and no `auth_req_id`.
  */
-export function tillRoutes({ clients, callbacks, queue, withdraw, serverStops }: TillParts): Router {
+export function tillRoutes({ clients, callbacks, queue, mailbox, watch, serverStops }: TillParts): Router {
   const router = Router();
-  const sales = new Map<string, { readonly sale: Sale; readonly authReqId: string }>();
+  const sales = new Map<string, Asked>();
   const awaited = new Map<string, Awaited>();
   serverStops.addEventListener('abort', () => {
     for (const { sale } of sales.values()) sale.stop('failed', 'the till was switched off');
   });
 
   router.get('/till/setup', (_req, res) => {
-    res.json({ people, callbacks, queue });
+    res.json({ people, callbacks, queue, mailbox });
   });
 
   router.post('/till/ask', jsonBody, async (req, res) => {
@@ -52,8 +58,9 @@ export function tillRoutes({ clients, callbacks, queue, withdraw, serverStops }:
       res.status(400).json({ error: 'invalid_request', error_description: order });
       return;
     }
-    const mode = modeIn(req);
-    const client = clients[mode];
+    const till = tillIn(req);
+    const mode = till === 'number' ? 'poll' : till;
+    const client = clients[till];
     // Fresh for each sale: it proves that a call is the server's, and about this request.
     const token = randomBytes(32).toString('base64url');
     const { status, body } = await client.ask(
@@ -68,7 +75,7 @@ export function tillRoutes({ clients, callbacks, queue, withdraw, serverStops }:
     const interval = Number(body['interval'] ?? 5);
     const sale = new Sale(client, { mode, authReqId, expiresIn, interval });
     const id = randomUUID();
-    sales.set(id, { sale, authReqId });
+    sales.set(id, { sale, client, authReqId });
     if (mode !== 'poll') awaited.set(authReqId, { mode, token, hear: (callback) => sale.hear(callback) });
     setTimeout(
       () => {
@@ -78,15 +85,13 @@ export function tillRoutes({ clients, callbacks, queue, withdraw, serverStops }:
       expiresIn * 1000 + KEPT,
     ).unref();
     sale.begin();
-    res.json({ sale: id, mode, bindingMessage: order['binding_message'], expiresIn });
+    const { binding_message: bindingMessage, login_hint: who } = order;
+    res.json({ sale: id, who, mode, bindingMessage, number: body['matching_number'], expiresIn });
   });
 
   router.get('/till/events', (req, res) => {
-    const found = sales.get(String(req.query['sale']));
-    if (!found) {
-      res.status(404).json({ error: 'not_found', error_description: 'there is no such sale' });
-      return;
-    }
+    const found = saleOf(req.query['sale'], res);
+    if (!found) return;
     const stream = openStream(res, serverStops);
     stream.over.addEventListener(
       'abort',
@@ -94,24 +99,37 @@ export function tillRoutes({ clients, callbacks, queue, withdraw, serverStops }:
     );
   });
 
+  router.get('/till/reach', (req, res) => {
+    const found = saleOf(req.query['sale'], res);
+    if (found) watch(found.authReqId, openStream(res, serverStops));
+  });
+
   router.post('/till/cancel', jsonBody, async (req, res) => {
-    const found = sales.get(String(field(req, 'sale')));
-    if (!found) {
-      res.status(404).json({ error: 'not_found', error_description: 'there is no such sale' });
+    const found = saleOf(field(req, 'sale'), res);
+    if (!found) return;
+    const { status, body } = await found.client.cancel(found.authReqId);
+    if (status >= 300) {
+      res.status(status).json(body);
       return;
     }
-    await withdraw(found.authReqId);
     found.sale.stop('cancelled');
     res.status(204).end();
   });
+
+  function saleOf(id: unknown, res: Response): Asked | undefined {
+    const found = sales.get(String(id));
+    if (!found) res.status(404).json({ error: 'not_found', error_description: 'there is no such sale' });
+    return found;
+  }
 
   router.use(callbackRoutes(awaited));
   return router;
 }
 
-/** The mode that the page's order chose. */
-function modeIn(req: Request): Mode {
+/** The till that the page's order chose: the one with a number polls. */
+function tillIn(req: Request): Till {
   const mode = field(req, 'mode');
+  if (field(req, 'number') === true) return 'number';
   return mode === 'ping' || mode === 'push' ? mode : 'poll';
 }
 

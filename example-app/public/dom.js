@@ -11,10 +11,15 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
-/** Sends JSON; gives the answer's JSON, or throws an error with a sentence for the person. */
-export async function post(url, body = {}) {
+/** Sends JSON; gives the answer's JSON, or throws an error with its code and a sentence for the person. */
+export const post = (url, body = {}) => send('POST', url, body);
+
+/** The same with DELETE. */
+export const remove = (url, body = {}) => send('DELETE', url, body);
+
+async function send(method, url, body) {
   const response = await fetch(url, {
-    method: 'POST',
+    method,
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   }).catch(() => {
@@ -22,7 +27,7 @@ export async function post(url, body = {}) {
   });
   const answer = response.status === 204 ? {} : await response.json().catch(() => ({}));
   if (response.ok) return answer;
-  throw Object.assign(new Error(sentence(answer, response.status)), { status: response.status });
+  throw Object.assign(new Error(sentence(answer, response.status)), { code: answer.error });
 }
 
 function sentence({ error_description: description, error }, status) {

@@ -1,4 +1,5 @@
 import { byId } from './dom.js';
 
-const { queue } = await (await fetch('/till/setup')).json();
+const { queue, mailbox } = await (await fetch('/till/setup')).json();
 byId('queue').hidden = !queue;
+byId('mailbox').hidden = !mailbox;

@@ -1,5 +1,8 @@
+import { showDevice } from './device.js';
 import { byId, element, post } from './dom.js';
+import { canBeNotified, startWorker, stopNotifying } from './notifications.js';
 import { showPrompt } from './prompt.js';
+import { offerSignIn } from './sign-in.js';
 
 const WORDS = { approved: 'Approved', denied: 'Denied', expired: 'Expired', cancelled: 'Taken back' };
 const KEPT = 5;
@@ -9,34 +12,24 @@ let events;
 const prompts = new Map();
 
 async function start() {
-  const { person, people } = await (await fetch('/phone/session')).json();
+  const { person, people, ...device } = await (await fetch('/phone/session')).json();
   byId('sign-in').hidden = Boolean(person);
   byId('inbox').hidden = !person;
   byId('sign-out').hidden = !person;
   byId('who').textContent = person ? `${person.name}’s phone` : 'Phone';
-  if (person) listen();
-  else offer(people);
-}
-
-function offer(people) {
-  byId('people').replaceChildren(
-    ...people.map(({ id, name, email }) => {
-      const button = element(
-        'button',
-        { type: 'button', class: 'person', value: id },
-        element('strong', {}, name),
-        element('span', {}, email),
-      );
-      button.addEventListener('click', () => post('/phone/login', { account: id }).then(start, trouble));
-      return button;
-    }),
-  );
+  if (person) {
+    listen();
+    showDevice(byId('device'), device);
+  } else {
+    offerSignIn(byId('people'), people, start);
+  }
 }
 
 function listen() {
   events = new EventSource('/phone/events');
   events.addEventListener('pending', ({ data }) => showPending(JSON.parse(data).requests));
   events.addEventListener('ended', ({ data }) => remember(JSON.parse(data)));
+  events.addEventListener('blocked', ({ data }) => showBlocked(JSON.parse(data).clients));
   events.addEventListener('trouble', () =>
     trouble(new Error('The server cannot look for requests now. This page keeps trying.')),
   );
@@ -54,9 +47,10 @@ function showPending(requests) {
   }
   for (const request of requests) {
     if (prompts.has(request.handle)) continue;
-    const prompt = showPrompt(request);
+    const prompt = showPrompt(request, tell);
     prompts.set(request.handle, prompt);
     byId('prompts').append(prompt.card);
+    byId('told').hidden = true;
     say(`${request.client} asks: ${request.bindingMessage ?? 'for your approval'}`);
   }
   byId('nothing').hidden = prompts.size > 0;
@@ -83,8 +77,26 @@ function remember({ outcome, title }) {
   while (list.children.length > KEPT) list.lastElementChild.remove();
 }
 
+function showBlocked(clients) {
+  byId('blocked').hidden = clients.length === 0;
+  byId('blocked-list').replaceChildren(
+    ...clients.map(({ id, name }) => {
+      const button = element('button', { type: 'button', class: 'secondary small' }, 'Allow again');
+      button.addEventListener('click', () => post('/phone/unblock', { client: id }).catch(trouble));
+      return element('li', {}, element('span', {}, name), button);
+    }),
+  );
+}
+
+/** For a screen reader alone: everybody else sees it happen. */
 function say(text) {
   byId('news').textContent = text;
+}
+
+/** What came of a decision, where that is not what was wanted. It stays until the next request. */
+function tell(text) {
+  byId('told').textContent = text;
+  byId('told').hidden = false;
 }
 
 function trouble({ message }) {
@@ -94,8 +106,11 @@ function trouble({ message }) {
 
 byId('sign-out').addEventListener('click', async () => {
   events?.close();
+  // Whoever has this device next is not to be shown what this person is asked.
+  if (canBeNotified()) await stopNotifying().catch(() => {});
   await post('/phone/logout').catch(() => {});
   location.reload();
 });
 
+startWorker().catch(trouble);
 start();

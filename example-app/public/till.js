@@ -1,4 +1,5 @@
 import { byId, countDown, element, minutes, post, timeOfDay } from './dom.js';
+import { followReach } from './reach.js';
 
 const STATES = {
   waiting: 'Waiting',
@@ -21,11 +22,13 @@ let callbacks = {};
 let sale;
 let events;
 let stopClock = () => {};
+let forgetReach = () => {};
 
 async function start() {
-  const { people, queue, ...setup } = await (await fetch('/till/setup')).json();
+  const { people, queue, mailbox, ...setup } = await (await fetch('/till/setup')).json();
   callbacks = setup.callbacks;
   byId('queue').hidden = !queue;
+  byId('mailbox').hidden = !mailbox;
   byId('people').replaceChildren(
     ...people.map(({ id, name }, index) =>
       element(
@@ -41,7 +44,10 @@ async function start() {
 }
 
 function noteMode() {
-  const { mode } = order.elements;
+  const { mode, number } = order.elements;
+  // The till with a number is a client of its own, and registered to poll.
+  if (number.checked) mode.value = 'poll';
+  for (const choice of mode) choice.disabled = number.checked && choice.value !== 'poll';
   byId('mode-note').textContent = `${MODES[mode.value]} ${whereTo(mode.value)}`;
 }
 
@@ -62,6 +68,7 @@ order.addEventListener('submit', async (event) => {
     const asked = await post('/till/ask', {
       who: form.get('who'),
       mode: form.get('mode'),
+      number: form.has('number'),
       amount: form.get('amount'),
       text: form.get('text'),
       scopes: form.getAll('scopes'),
@@ -87,6 +94,10 @@ function follow(asked) {
   byId('polls').hidden = asked.mode !== 'poll';
   byId('message').textContent = asked.bindingMessage;
   byId('message').focus();
+  byId('number').hidden = !asked.number;
+  byId('digits').textContent = asked.number ?? '';
+  forgetReach();
+  forgetReach = followReach(asked);
   show('waiting');
   byId('again').textContent = 'Cancel';
   byId('progress').hidden = false;
@@ -146,6 +157,7 @@ function logPoll({ at, status, said, next }) {
 function end({ state, description, tokens }) {
   events.close();
   stopClock();
+  byId('number').hidden = true;
   show(state, state === 'failed' ? description : undefined);
   byId('left').textContent = '';
   byId('progress').hidden = true;
@@ -197,6 +209,7 @@ byId('again').addEventListener('click', async () => {
   }
   events.close();
   stopClock();
+  forgetReach();
   byId('sale').hidden = true;
   order.hidden = false;
   order.querySelector('[name="amount"]').focus();

@@ -94,10 +94,10 @@ export interface Run {
   readonly output: string;
 }
 
-/** Runs `example-app/clients/smart-home.ts` to its end. */
-export function runSmartHome(env: Record<string, string>): Promise<Run> {
+/** Runs a program of `example-app/clients` to its end. */
+export function runClient(name: 'smart-home' | 'agent', env: Record<string, string>): Promise<Run> {
   return new Promise((resolve) => {
-    const args = ['--import', 'tsx', 'example-app/clients/smart-home.ts'];
+    const args = ['--import', 'tsx', `example-app/clients/${name}.ts`];
     const child = execFile(process.execPath, args, { cwd: ROOT, env: { ...bareEnv(), ...env } });
     let output = '';
     const collect = (text: string): void => {

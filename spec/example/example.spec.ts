@@ -1,6 +1,6 @@
 import type { Browser } from 'playwright-core';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
-import { ExampleServer, runSmartHome } from './example-server.js';
+import { ExampleServer, runClient } from './example-server.js';
 import { closePages, complaints, openBrowser, PhonePage, TillPage } from './pages.js';
 import { isCutOff, Pictures } from './pictures.js';
 
@@ -138,7 +138,7 @@ describe.each(['memory', 'Redis'])('the example on %s', (storage) => {
   });
 
   test('a program with a key of its own gets tokens, and checks them', async () => {
-    const run = await runSmartHome({ ISSUER: server.origin, AUTO_APPROVE: '1' });
+    const run = await runClient('smart-home', { ISSUER: server.origin, AUTO_APPROVE: '1' });
     expect(run.output).toContain('Poll 1: 400 authorization_pending');
     expect(run.output).toContain(
       `Verified the ID Token: sub=alice acr=urn:example:demo iss=${server.origin}`,
@@ -230,20 +230,20 @@ test('a script decides in the place of the person, but not in production', async
   }
 });
 
-test('a person is not asked for an eleventh thing, unless the limits are off', async () => {
+test('a person is not asked for a sixth thing by one client, unless the limits are off', async () => {
   const server = await ExampleServer.start();
   const unlimited = await ExampleServer.start({ LIMITS: 'off' });
   try {
-    expect(await elevenTimes(() => server.ask())).toEqual([...Array(10).fill(200), 403]);
+    expect(await sixTimes(() => server.ask())).toEqual([...Array(5).fill(200), 403]);
     expect((await server.ask({ login_hint: 'bob@example.com' })).status).toBe(200);
-    expect(await elevenTimes(() => unlimited.ask())).toEqual(Array(11).fill(200));
+    expect(await sixTimes(() => unlimited.ask())).toEqual(Array(6).fill(200));
   } finally {
     await Promise.all([server.stop(), unlimited.stop()]);
   }
 });
 
-async function elevenTimes(ask: () => Promise<{ status: number }>): Promise<number[]> {
+async function sixTimes(ask: () => Promise<{ status: number }>): Promise<number[]> {
   const statuses: number[] = [];
-  for (let time = 0; time < 11; time += 1) statuses.push((await ask()).status);
+  for (let time = 0; time < 6; time += 1) statuses.push((await ask()).status);
   return statuses;
 }

@@ -1,5 +1,6 @@
 import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
 import { chromiumPath } from '../support/chromium.js';
+import { until } from '../support/until.js';
 
 /** A browser with a fresh profile. */
 export function openBrowser(): Promise<Browser> {
@@ -37,6 +38,8 @@ interface Order {
   readonly amount?: string;
   readonly mode?: 'Poll' | 'Ping' | 'Push';
   readonly refresh?: boolean;
+  /** Whether the till shows a number that the phone must give. */
+  readonly number?: boolean;
 }
 
 /** The till's page, as wide as beside a phone. */
@@ -57,8 +60,10 @@ export class TillPage {
     amount = '12.50',
     mode = 'Poll',
     refresh = false,
-  }: Order): Promise<string> {
+    number = false,
+  }: Order = {}): Promise<string> {
     await this.page.getByLabel(who).check();
+    await this.page.getByLabel('Show a number to match').setChecked(number);
     await this.page.getByLabel(mode, { exact: true }).check();
     await this.page.getByLabel('Refresh token').setChecked(refresh);
     await this.page.getByLabel('Amount in EUR').fill(amount);
@@ -90,6 +95,16 @@ export class TillPage {
     return { text: await textOf(call), body: JSON.parse(body) as Record<string, unknown> };
   }
 
+  /** The number that the page shows for the phone. */
+  number(): Promise<string> {
+    return textOf(this.page.locator('#digits'));
+  }
+
+  /** Waits until the page shows that a channel has come this far. */
+  async reached(channel: 'Web push' | 'E-mail', state: string): Promise<void> {
+    await this.page.locator('#channels li').filter({ hasText: channel }).getByText(state).waitFor();
+  }
+
   /** A part of the ID Token that the page shows. */
   async idToken(part: 'header' | 'payload'): Promise<Record<string, unknown>> {
     return JSON.parse(await textOf(this.page.locator(`#token-${part}`))) as Record<string, unknown>;
@@ -104,8 +119,8 @@ export class PhonePage {
     this.page = page;
   }
 
-  static async open(place: Place): Promise<PhonePage> {
-    return new PhonePage(await openPage(place, '/phone', { width: 390, height: 844 }));
+  static async open(place: Place, opening?: Opening): Promise<PhonePage> {
+    return new PhonePage(await openPage(place, '/phone', { width: 390, height: 844 }, opening));
   }
 
   async signIn(name: string): Promise<void> {
@@ -130,8 +145,15 @@ export class PhonePage {
     return this.page.getByRole('article').getByRole('heading').allTextContents();
   }
 
-  async decide(message: string, verdict: 'Approve' | 'Deny'): Promise<void> {
+  async decide(message: string, verdict: 'Approve' | 'Deny' | 'I did not start this'): Promise<void> {
     await this.page.getByRole('article', { name: message }).getByRole('button', { name: verdict }).click();
+  }
+
+  /** Types the number of the other screen and approves. */
+  async match(message: string, number: string): Promise<void> {
+    const prompt = this.page.getByRole('article', { name: message });
+    await prompt.getByLabel('Number on the other screen').fill(number);
+    await prompt.getByRole('button', { name: 'Approve' }).click();
   }
 
   /** Waits until the prompt has become a line among the earlier ones, with its outcome. */
@@ -141,22 +163,84 @@ export class PhonePage {
   }
 }
 
+/** The mailbox's page, as wide as on a desk. */
+export class MailboxPage {
+  readonly page: Page;
+
+  private constructor(page: Page) {
+    this.page = page;
+  }
+
+  static async open(place: Place): Promise<MailboxPage> {
+    return new MailboxPage(await openPage(place, '/mailbox', { width: 1100, height: 844 }));
+  }
+
+  /** Waits for a mail about this message, opens it, and gives the address in it. */
+  async link(message: string): Promise<string> {
+    const found = await this.#find(message);
+    return (await found.getAttribute('href')) ?? '';
+  }
+
+  /** Follows the link in a mail, as the page opens it: beside itself. */
+  async follow(message: string): Promise<Page> {
+    const link = await this.#find(message);
+    const opened = this.page.context().waitForEvent('page');
+    await link.click();
+    const page = await opened;
+    listenTo(page);
+    return page;
+  }
+
+  /** The link in the HTML part of the mail about this message, whichever of the list it is. */
+  async #find(message: string): Promise<Locator> {
+    const text = this.page.locator('#text');
+    await until('the mail is there', async () => {
+      for (const mail of await this.page.getByRole('list').getByRole('button').all()) {
+        await mail.click();
+        if ((await text.textContent())?.includes(message)) return true;
+      }
+      return false;
+    });
+    return this.page.frameLocator('#html').getByRole('link');
+  }
+}
+
+/** What a page is opened with. */
+interface Opening {
+  readonly permissions?: string[];
+  /** Done to the page before it is opened. */
+  readonly before?: (page: Page) => Promise<void>;
+}
+
 async function openPage(
   { browser, origin, scheme = 'light' }: Place,
   path: string,
   viewport: { width: number; height: number },
+  { permissions = [], before }: Opening = {},
 ): Promise<Page> {
-  const context = await browser.newContext({ viewport, colorScheme: scheme, deviceScaleFactor: 2 });
+  const context = await browser.newContext({
+    viewport,
+    permissions,
+    colorScheme: scheme,
+    deviceScaleFactor: 2,
+  });
   contexts.add(context);
   const page = await context.newPage();
+  listenTo(page);
+  await before?.(page);
+  await page.goto(origin + path);
+  return page;
+}
+
+/** Answers that say no are no complaint: the page shows them. */
+const EXPECTED = /ERR_CONNECTION|ERR_INCOMPLETE|status of 40[0139]/;
+
+function listenTo(page: Page): void {
   page.setDefaultTimeout(20_000);
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/ERR_CONNECTION|ERR_INCOMPLETE|status of 409/.test(message.text()))
-      complaints.push(message.text());
+    if (message.type() === 'error' && !EXPECTED.test(message.text())) complaints.push(message.text());
   });
-  await page.goto(origin + path);
-  return page;
 }
 
 async function textOf(locator: Locator): Promise<string> {

@@ -1,0 +1,54 @@
+import { createHash, randomUUID } from 'node:crypto';
+import { type Request, type Response, Router } from 'express';
+import type Provider from 'oidc-provider';
+import { field, jsonBody } from './http.js';
+import { PAYMENTS_API } from './payments.js';
+import type { Storage } from './storage.js';
+
+/** What a payment is. */
+const MEMBERS = ['amount', 'currency', 'payee'] as const;
+
+type AccessToken = InstanceType<Provider['AccessToken']>;
+
+/**
+ * `POST /payments` with an access token: the service that takes payments. It takes the payment that the person has agreed to, which the
+ * token carries, and no other one, and takes it once.
+ */
+export function paymentsApi(provider: Provider, storage: Storage): Router {
+  const router = Router();
+  router.post('/payments', jsonBody, async (req, res) => {
+    res.set('Cache-Control', 'no-store');
+    const value = /^Bearer +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1];
+    const token = value ? await provider.AccessToken.find(value) : undefined;
+    if (!value || !token || !isForHere(token)) {
+      res.set('WWW-Authenticate', 'Bearer error="invalid_token"');
+      return refuse(res, 401, 'invalid_token', 'this is no access token for payments');
+    }
+    if (!agreedTo(token, req)) {
+      return refuse(res, 403, 'insufficient_authorization', 'nobody has agreed to this payment');
+    }
+    // Remembered by a digest: the token itself stays with whoever has it.
+    const digest = createHash('sha256').update(value).digest('base64url');
+    if (!(await storage.isFirst(`payment:${digest}`, token.remainingTTL))) {
+      return refuse(res, 409, 'already_paid', 'this payment has been taken before');
+    }
+    const [amount, currency, payee] = MEMBERS.map((name) => field(req, name));
+    res.status(201).json({ receipt: randomUUID(), amount, currency, payee, account: token.accountId });
+  });
+  return router;
+}
+
+/** One that is bound to a key is not taken from whoever merely holds it (RFC 9449 7.1, RFC 8705 3). */
+function isForHere(token: AccessToken): boolean {
+  return token.aud === PAYMENTS_API && !token.isSenderConstrained() && token.remainingTTL > 0;
+}
+
+function agreedTo({ rar = [] }: AccessToken, req: Request): boolean {
+  return rar.some(
+    (detail) => detail.type === 'payment' && MEMBERS.every((name) => detail[name] === field(req, name)),
+  );
+}
+
+function refuse(res: Response, status: number, error: string, sentence: string): void {
+  res.status(status).json({ error, error_description: sentence });
+}
