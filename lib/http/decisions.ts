@@ -14,11 +14,12 @@ const STATUS: Readonly<Partial<Record<CibaErrorCode, number>>> = {
   already_decided: 409,
   expired: 410,
   acr_not_met: 403,
+  wrong_number: 403,
   invalid_decision: 400,
   store_unavailable: 503,
 };
 
-/** The endpoints of an authenticator app: what is pending for me, one of it, yes, no. */
+/** The endpoints of an authenticator app: what is pending for me, one of it, yes, no, and that I did not start it. */
 export function decisionRouter(requests: Requests, authenticate: Authenticate): Router {
   const router = Router();
   const route = (answer: Answer) => async (req: Request, res: Response, next: NextFunction) => {
@@ -48,27 +49,24 @@ export function decisionRouter(requests: Requests, authenticate: Authenticate): 
     '/:handle',
     route(async (req, decider) => document(await ofMine(req, decider))),
   );
-  router.post(
-    '/:handle/approve',
-    onlyJson,
-    express.json({ limit: '8kb' }),
-    route(async (req, { accountId, acr, amr, authTime }) => {
-      const { scope } = bodyOf(req);
-      const approval: Approval = { accountId, acr, amr, authTime, scope: textOf(scope, 'scope') };
-      await requests.approve(handleIn(req), approval);
-      return { outcome: 'approved' };
-    }),
-  );
-  router.post(
-    '/:handle/deny',
-    onlyJson,
-    express.json({ limit: '8kb' }),
-    route(async (req, { accountId }) => {
-      const { description } = bodyOf(req);
-      await requests.deny(handleIn(req), { accountId, description: textOf(description, 'description') });
-      return { outcome: 'denied' };
-    }),
-  );
+  const decide = (verdict: string, answer: Answer): void => {
+    router.post(`/:handle/${verdict}`, onlyJson, express.json({ limit: '8kb' }), route(answer));
+  };
+  decide('approve', async (req, { accountId, acr, amr, authTime }) => {
+    const scope = textIn(req, 'scope');
+    const number = textIn(req, 'number');
+    const approval: Approval = { accountId, acr, amr, authTime, scope, number };
+    await requests.approve(handleIn(req), approval);
+    return { outcome: 'approved' };
+  });
+  decide('deny', async (req, { accountId }) => {
+    await requests.deny(handleIn(req), { accountId, description: textIn(req, 'description') });
+    return { outcome: 'denied' };
+  });
+  decide('report', async (req, { accountId }) => {
+    await requests.report(handleIn(req), { accountId });
+    return { outcome: 'reported' };
+  });
   router.use(explain);
   return router;
 }
@@ -121,6 +119,7 @@ function document(request: RequestView): object {
     resources: request.resources,
     claims: request.claims,
     request_context: request.requestContext,
+    number_matching: request.numberMatching,
     expires_at: request.expiresAt.toISOString(),
     expires_in: request.expiresIn,
   };
@@ -128,15 +127,13 @@ function document(request: RequestView): object {
 
 const handleIn = (req: Request): string => String(req.params['handle']);
 
-function bodyOf(req: Request): Record<string, unknown> {
+/** A member of the body that may be left out. */
+function textIn(req: Request, name: string): string | undefined {
   const body: unknown = req.body ?? {};
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
     throw new CibaError('invalid_decision', 'the body must be a JSON object');
   }
-  return body as Record<string, unknown>;
-}
-
-function textOf(value: unknown, name: string): string | undefined {
+  const value: unknown = (body as Record<string, unknown>)[name];
   if (value === undefined || typeof value === 'string') return value;
   throw new CibaError('invalid_decision', `${name} must be a string`);
 }

@@ -1,9 +1,10 @@
 import type { ErrorRequestHandler } from 'express';
 import type { Decider } from 'oidc-provider-ciba';
 import request, { type Response } from 'supertest';
+import { pollClient } from '../support/configuration.js';
 import { type Make, onEveryStore } from '../support/every-store.js';
 import { expectErrorEnvelope } from '../support/refusal.js';
-import { asked, type PluginServer, poll } from '../support/server.js';
+import { ask, asked, type PluginServer, poll } from '../support/server.js';
 
 const acrConfig = {
   acrValues: ['urn:example:pin'],
@@ -62,6 +63,7 @@ onEveryStore('what is pending for a person', (make) => {
           authorization_details: [],
           resources: [],
           claims: [],
+          number_matching: false,
           expires_at: expect.stringMatching(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/),
           expires_in: expect.any(Number),
         },
@@ -170,7 +172,7 @@ onEveryStore('a decision over HTTP', (make) => {
   it('of somebody else is answered as for no request, which stays pending: 404 [UX-3]', async () => {
     const server = withDecider(make);
     const authReqId = await asked(server);
-    for (const decision of ['approve', 'deny']) {
+    for (const decision of ['approve', 'deny', 'report']) {
       const path = `/${handleOf(server, authReqId)}/${decision}`;
       const refused = await call(server, 'post', path, { as: 'bob' });
       expect(refused.status).toBe(404);
@@ -188,6 +190,7 @@ onEveryStore('a decision over HTTP', (make) => {
       await call(server, 'get', `/${handle}`),
       await call(server, 'post', `/${handle}/approve`),
       await call(server, 'post', `/${handle}/deny`),
+      await call(server, 'post', `/${handle}/report`),
     ];
     for (const answer of answers) {
       expect({ status: answer.status, error: answer.body.error }).toEqual({
@@ -276,6 +279,58 @@ onEveryStore('a decision over HTTP', (make) => {
     ];
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 404, 404, 404, 200, 409]);
     for (const { text, headers } of answers) expect(text + JSON.stringify(headers)).not.toContain(authReqId);
+  });
+});
+
+const matching = { clients: [pollClient('till', { ciba_number_matching: true })] };
+
+onEveryStore('a number on the asking screen', (make) => {
+  it('is given with the approval, as text', async () => {
+    const server = withDecider(make, { config: matching });
+    const { auth_req_id: authReqId, matching_number: number } = (await ask(server)).body;
+    const path = `/${handleOf(server, authReqId)}`;
+    expect((await call(server, 'get', path, { as: 'alice' })).body.number_matching).toBe(true);
+    for (const body of [{}, { number: Number(number) }, { number: 'ab' }]) {
+      const refused = await call(server, 'post', `${path}/approve`, { as: 'alice', body });
+      expect({ status: refused.status, error: refused.body.error }).toEqual({
+        status: 400,
+        error: 'invalid_decision',
+      });
+    }
+    const approved = await call(server, 'post', `${path}/approve`, { as: 'alice', body: { number } });
+    expect({ status: approved.status, body: approved.body }).toEqual({
+      status: 200,
+      body: { outcome: 'approved' },
+    });
+  });
+
+  it('that is another one denies: 403 with the outcome', async () => {
+    const server = withDecider(make, { config: matching });
+    const { auth_req_id: authReqId, matching_number: number } = (await ask(server)).body;
+    const path = `/${handleOf(server, authReqId)}/approve`;
+    const body = { number: number === '42' ? '43' : '42' };
+    const refused = await call(server, 'post', path, { as: 'alice', body });
+    expect({ status: refused.status, ...refused.body }).toMatchObject({
+      status: 403,
+      error: 'wrong_number',
+      outcome: 'denied',
+    });
+    expect((await poll(server, authReqId)).body.error).toBe('access_denied');
+  });
+});
+
+onEveryStore('what a person did not start', (make) => {
+  it('is denied by a report, and its client may not ask again [SEC-2]', async () => {
+    const server = withDecider(make);
+    const authReqId = await asked(server);
+    const path = `/${handleOf(server, authReqId)}/report`;
+    const reported = await call(server, 'post', path, { as: 'alice' });
+    expect({ status: reported.status, body: reported.body }).toEqual({
+      status: 200,
+      body: { outcome: 'reported' },
+    });
+    expect((await poll(server, authReqId)).body.error).toBe('access_denied');
+    expect((await ask(server)).status).toBe(403);
   });
 });
 
