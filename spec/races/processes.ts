@@ -63,8 +63,8 @@ export class ServerProcess {
   }
 
   /** How many requests this process has told of. */
-  async accepted(): Promise<number> {
-    return Number((await this.#send('GET', '/accepted', {})).body['accepted']);
+  async prompted(): Promise<number> {
+    return Number((await this.#send('GET', '/prompted', {})).body['prompted']);
   }
 
   poll(authReqId: string): Promise<Answer> {

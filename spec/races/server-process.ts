@@ -1,9 +1,9 @@
 /**
  * One server process of the race and crash specs, on the Redis of REDIS_URL. MODE=plugin has the plugin; MODE=plain is bare
  * oidc-provider with a usual Redis adapter for every model, the control that the same specs must see fail. With LIMITS the plugin's limits
- * are on.
+ * are on, and people are prompted.
  *
- * Besides the provider it answers to the spec alone: /decide, /accepted (how many requests it has told of), /clock (moves the store's
+ * Besides the provider it answers to the spec alone: /decide, /prompted (how many prompts people got from it), /clock (moves the store's
  * clock as this process sees it) and /crash (the process kills itself at the named point of its next redemption).
  */
 import { createServer } from 'node:http';
@@ -11,7 +11,7 @@ import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { Redis } from 'ioredis';
 import Provider, { type AdapterFactory, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import { type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
+import { type Channel, type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
 import { raceConfiguration } from './race-configuration.js';
 
@@ -21,7 +21,7 @@ const ISSUER = 'http://127.0.0.1';
 const redis = new Redis(REDIS_URL);
 let offset = 0;
 let crashAt: string | undefined;
-let accepted = 0;
+let prompted = 0;
 
 function crashPoint(name: string): void {
   if (crashAt === name) process.kill(process.pid, 'SIGKILL');
@@ -42,12 +42,20 @@ const config = raceConfiguration(adapter, (token) => {
   if (token?.kind === 'BackchannelAuthenticationRequest') crashPoint('claimed');
 });
 
+const inbox: Channel = {
+  name: 'inbox',
+  send: async () => {
+    prompted += 1;
+  },
+};
+
 type Decide = (authReqId: string, action: string) => Promise<void>;
 
 function pluginServer(): { provider: Provider; ciba: Ciba; decide: Decide } {
   const ciba = createCiba({
     redis,
     limits: LIMITS ? undefined : false,
+    channels: LIMITS ? [inbox] : [],
     resolveLoginHint: (hint) => hint,
     timeOffset: () => offset,
   });
@@ -104,8 +112,8 @@ app.post('/decide', async (req, res) => {
     res.status(409).json({ code: error.code, outcome: error.outcome });
   }
 });
-app.get('/accepted', (_req, res) => {
-  res.json({ accepted: String(accepted) });
+app.get('/prompted', (_req, res) => {
+  res.json({ prompted: String(prompted) });
 });
 app.post('/clock', (req, res) => {
   offset = Number(req.query['offset']);
@@ -116,9 +124,6 @@ app.post('/crash', (req, res) => {
   res.status(204).end();
 });
 
-server.ciba?.on('request.accepted', () => {
-  accepted += 1;
-});
 server.ciba?.on('redemption.settled', () => crashPoint('settled'));
 if (server.ciba) app.use(server.ciba.router(provider));
 // What the server's own middleware does last, it does when the tokens are issued and the plugin has not settled.
