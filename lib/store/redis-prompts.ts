@@ -27,10 +27,8 @@ export class RedisPrompts implements Prompts {
 
   async due(limit: number): Promise<{ handle: string; turn: number }[]> {
     const handles = (await this.#redis.run('due', [this.#index], [limit, TAKEN_FOR])) as string[];
-    const turns = await this.#redis.send((redis) =>
-      Promise.all(handles.map((handle) => redis.hget(requestKey(this.#prefix, handle), 'prompt'))),
-    );
-    return handles.map((handle, index) => ({ handle, turn: Number(turns[index]) }));
+    const found = await Promise.all(handles.map((handle) => this.find(handle)));
+    return handles.map((handle, index) => ({ handle, turn: found[index]?.turn ?? 0 }));
   }
 
   async find(handle: string): Promise<StoredPrompt | undefined> {

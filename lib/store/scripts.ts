@@ -39,7 +39,7 @@ local function outlive(key, time)
 end
 local now = clock(ARGV[1])
 local lifetime, cooldown = tonumber(ARGV[3]), tonumber(ARGV[7])
-local function full(count, places) return tonumber(places) >= 0 and count >= tonumber(places) end
+local function full(count, places) return places ~= '-1' and count >= tonumber(places) end
 
 if ARGV[6] ~= '-1' then
   local expired = redis.call('ZRANGEBYSCORE', KEYS[2], now - cooldown, now, 'WITHSCORES')
@@ -323,7 +323,7 @@ return redis.call('ZRANGE', KEYS[1], 0, -1)
   ARGV[3] how long it counts, in ms
   ARGV[4] how many the account stands
   ARGV[5] how many it stands from the client
-  Output  1, or 0 where there are too many
+  Output  1 where it may be looked at, or 0 where there are too many
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -335,13 +335,20 @@ local function outlive(key, time)
   if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
 end
 local now = clock(ARGV[1])
-for i = 1, 2 do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now) end
-if redis.call('ZSCORE', KEYS[2], ARGV[2]) then return 1 end
-for i = 1, 2 do if redis.call('ZCARD', KEYS[i]) >= tonumber(ARGV[3 + i]) then return 0 end end
-for i = 1, 2 do
-  redis.call('ZADD', KEYS[i], now + tonumber(ARGV[3]), ARGV[2])
-  outlive(KEYS[i], tonumber(ARGV[3]))
+local function full(key, places)
+  redis.call('ZREMRANGEBYSCORE', key, '-inf', now)
+  return redis.call('ZCARD', key) >= tonumber(places)
 end
+local function count(key)
+  redis.call('ZADD', key, now + tonumber(ARGV[3]), ARGV[2])
+  outlive(key, tonumber(ARGV[3]))
+end
+
+local accountFull, pairFull = full(KEYS[1], ARGV[4]), full(KEYS[2], ARGV[5])
+if redis.call('ZSCORE', KEYS[2], ARGV[2]) then return 1 end
+if accountFull or pairFull then return 0 end
+count(KEYS[1])
+count(KEYS[2])
 return 1
 `,
   },

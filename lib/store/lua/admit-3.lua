@@ -17,7 +17,7 @@
 --- @include "outlive"
 local now = clock(ARGV[1])
 local lifetime, cooldown = tonumber(ARGV[3]), tonumber(ARGV[7])
-local function full(count, places) return tonumber(places) >= 0 and count >= tonumber(places) end
+local function full(count, places) return places ~= '-1' and count >= tonumber(places) end
 
 if ARGV[6] ~= '-1' then
   local expired = redis.call('ZRANGEBYSCORE', KEYS[2], now - cooldown, now, 'WITHSCORES')

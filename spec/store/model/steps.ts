@@ -444,6 +444,7 @@ function stored(history: History, model: Model): Record<string, unknown> {
     decision: history.decision?.text,
     remaining: model.remaining(history),
     told: history.request.callback !== undefined,
+    prompted: false,
   };
 }
 
