@@ -48,7 +48,7 @@ export function attach(
     const oidcCtx = ctx as KoaContextWithOIDC;
     try {
       if (ctx.path === paths.cancel) {
-        exchange.cancel = (handle) => requests.cancel(handle);
+        exchange.cancel = (handle) => requests.cancel(handle, { byClient: true });
         await atTokenEndpoint(ctx, paths.token, next);
       } else await next();
     } catch (error) {

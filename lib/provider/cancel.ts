@@ -45,6 +45,8 @@ export async function atTokenEndpoint(
   } else {
     // So that it is read as it was looked at, whatever character set it names.
     if (req.headers['content-type']?.toLowerCase().startsWith(FORM)) req.headers['content-type'] = FORM;
+    // Nothing is issued that could be bound to a key, and a proof made for this address would be refused as one for another.
+    if (req.headers['oauth-client-attestation'] === undefined) delete req.headers['dpop'];
     await withPath(req, tokenPath, next);
   }
 }

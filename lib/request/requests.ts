@@ -228,12 +228,13 @@ export class Requests {
   }
 
   /**
-   * Withdraws a pending request: the person is no longer asked, the client's polls are answered `access_denied`.
+   * Withdraws a pending request: the person is no longer asked, the client's polls are answered `access_denied`. With `byClient` it counts
+   * against the client as one that nobody has answered, which it is: who asks and withdraws again and again rings all the same.
    * @throws {CibaError} `not_found`, `expired`, `already_decided` with the outcome that stands, `store_unavailable`
    */
-  async cancel(handle: string): Promise<void> {
+  async cancel(handle: string, { byClient = false }: { readonly byClient?: boolean } = {}): Promise<void> {
     const stored = await this.#open(handle, SERVER);
-    const { clientId, accountId } = await this.#decide(stored, SERVER, 'cancelled', {});
+    const { clientId, accountId } = await this.#decide(stored, SERVER, 'cancelled', {}, byClient);
     this.#parts.events.emit('request.cancelled', { handle, clientId, accountId });
   }
 
@@ -261,6 +262,7 @@ export class Requests {
     decider: Decider,
     verdict: Verdict,
     decision: Decision,
+    counts: boolean = verdict === 'denied',
   ): Promise<{ readonly clientId: string; readonly accountId: string }> {
     const { handle, told, prompted } = stored;
     const { store, cooldown } = this.#parts;
@@ -270,7 +272,7 @@ export class Requests {
       verdict,
       decision: JSON.stringify(decision),
       operation: randomUUID(),
-      cooldown: verdict === 'denied' ? cooldown : undefined,
+      cooldown: counts ? cooldown : undefined,
     };
     // Before the decision, so that a process which dies right after it leaves a trace that another one finds.
     if (told) await store.outbox.schedule(handle, ANNOUNCED_FOR);

@@ -13,6 +13,7 @@ import { startReceiver } from '../support/receiver.js';
 import { startRedis } from '../support/redis-server.js';
 import { expectErrorEnvelope } from '../support/refusal.js';
 import {
+  ask,
   asked,
   basic,
   CIBA_GRANT,
@@ -91,7 +92,7 @@ onEveryStore('a client that withdraws its request', (make) => {
   });
 
   it('frees the place of the request at once', async () => {
-    const server = make({ ciba: { limits: { pendingPerAccount: 1 } } });
+    const server = make({ ciba: { limits: { pendingPerAccount: 1, refusals: false } } });
     for (let count = 0; count < 4; count++) expectCancelled(await cancel(server, await asked(server)));
   });
 
@@ -144,9 +145,16 @@ onEveryStore('a client that withdraws its request', (make) => {
     }
   });
 
-  it('says nothing against the client: the next request is asked', async () => {
+  it('three times keeps the client away for a while, as what nobody has answered does [SEC-1]', async () => {
     const server = make();
-    for (let count = 0; count < 4; count++) await cancel(server, await asked(server));
+    for (let count = 0; count < 3; count++) expectCancelled(await cancel(server, await asked(server)));
+    const refused = await ask(server);
+    expect({ status: refused.status, error: refused.body.error }).toEqual({
+      status: 403,
+      error: 'access_denied',
+    });
+    expect((await ask(server, {}, { client: 'kiosk' })).status).toBe(200);
+    server.advance(601);
     await asked(server);
   });
 
@@ -218,6 +226,15 @@ onEveryStore('who may withdraw', (make) => {
     const params = { grant_type: CIBA_GRANT, auth_req_id: id };
     expectError(await form(CANCEL, { ...params, client_secret: 'wrong' }), 'invalid_client', 401);
     expectCancelled(await form(CANCEL, params));
+  });
+
+  it('a client that sends a DPoP proof, whatever it is made for', async () => {
+    const bound = pollClient('bound', { dpop_bound_access_tokens: true });
+    const server = make({ config: { clients: [bound] }, features: { dPoP: { enabled: true } } });
+    for (const headers of [{ dpop: 'made for this address' }, {}]) {
+      const id = await asked(server, {}, { client: 'bound' });
+      expectCancelled(await cancel(server, id, {}, { client: 'bound', headers }));
+    }
   });
 
   it.each([

@@ -158,7 +158,7 @@ onEveryStore('how often people are asked', (make) => {
     expect((await ask(server)).status).toBe(200);
   });
 
-  it('what was approved or withdrawn is no denial', async () => {
+  it('what was approved, or withdrawn by the server, is no denial', async () => {
     const { server } = serve();
     for (let time = 0; time < 4; time++) {
       const [approved, cancelled] = await askedTimes(server, 2);
