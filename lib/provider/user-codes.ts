@@ -38,7 +38,7 @@ export class UserCodes {
     const exchange = exchangeOf(ctx);
     const { clientId } = ctx.oidc.client as Client;
     const guess: Guess = { accountId, clientId, operation: randomUUID(), most: MOST, lifetime: COUNTED_FOR };
-    const takeBack = (): Promise<void> => this.#store.guessedRight(guess);
+    const takeBack = (): Promise<void> => this.#store.takeBackGuess(guess);
     const counted = await failClosed(exchange, () => this.#store.guess(guess)).catch((error: unknown) => {
       inBackground(takeBack);
       throw error;
@@ -49,7 +49,7 @@ export class UserCodes {
     }
     const right = await this.#ask(accountId, userCode, takeBack);
     if (!right) throw new errors.InvalidUserCode('user_code is not valid');
-    await failClosed(exchange, takeBack);
+    await failClosed(exchange, () => this.#store.guessedRight(guess));
   }
 
   /** A fault of the server's says nothing of the code, so it is not counted. */

@@ -83,6 +83,11 @@ export class MemoryLimits {
     this.#set('guesses', accountId, clientId).clear();
   }
 
+  takeBackGuess({ accountId, clientId, operation }: Guess): void {
+    this.#set('guesses', accountId).delete(operation);
+    this.#set('guesses', accountId, clientId).delete(operation);
+  }
+
   useOnce(kind: string, id: string, lifetime: number, operation: string): boolean {
     const used = this.#set('once', kind, id);
     this.#prune(used);

@@ -173,6 +173,10 @@ export class MemoryStore implements Store {
     this.#limits.guessedRight(guess);
   }
 
+  async takeBackGuess(guess: Guess): Promise<void> {
+    this.#limits.takeBackGuess(guess);
+  }
+
   async useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean> {
     return this.#limits.useOnce(kind, id, lifetime, operation);
   }

@@ -211,6 +211,11 @@ export class RedisStore implements Store {
     await this.#redis.send((redis) => redis.del(pair));
   }
 
+  async takeBackGuess(guess: Guess): Promise<void> {
+    const keys = this.#guessKeys(guess);
+    await Promise.all(keys.map((key) => this.#redis.send((redis) => redis.zrem(key, guess.operation))));
+  }
+
   async useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean> {
     const key = `${this.#prefix}:once:${kind}:{${digest(id)}}`;
     return (await this.#redis.run('once', [key], [operation, Math.ceil(lifetime)])) === 1;

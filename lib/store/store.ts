@@ -204,8 +204,10 @@ export interface Store {
   unblock(accountId: string, clientId: string): Promise<void>;
   /** Counts a guess as wrong before it is looked at; `false` where there were too many, and then it must not be looked at. */
   guess(guess: Guess): Promise<boolean>;
-  /** Takes back a guess that was right. */
+  /** Takes back a guess that was right, and the wrong ones of the client before it. */
   guessedRight(guess: Guess): Promise<void>;
+  /** Takes back a guess that nobody has looked at. */
+  takeBackGuess(guess: Guess): Promise<void>;
   /** Uses up something that can be used once, and is remembered for so many milliseconds; `false` where it was used before. */
   useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean>;
   /** Ends what the store opened. */

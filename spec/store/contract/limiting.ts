@@ -199,6 +199,19 @@ export function limiting(given: () => Given): void {
     expect([await again(), await again(), await again()]).toEqual([true, true, false]);
   });
 
+  test('one that nobody has looked at is taken back alone', async () => {
+    const { store, other } = given();
+    const most = { accountAndClient: 2, account: 2 };
+    const wrong = guessOf({ most });
+    const { accountId } = wrong;
+    const unseen = guessOf({ accountId, most });
+    expect([await store.guess(wrong), await store.guess(unseen)]).toEqual([true, true]);
+    await other.takeBackGuess(unseen);
+    await other.takeBackGuess(unseen);
+    const again = () => store.guess(guessOf({ accountId, most }));
+    expect([await again(), await again()]).toEqual([true, false]);
+  });
+
   test('a repeated guess is told what it was told', async () => {
     const { store } = given();
     const guess = guessOf({ most: { accountAndClient: 1, account: 1 } });
