@@ -1,11 +1,10 @@
-import type { AddressInfo } from 'node:net';
-import { createServer } from 'node:net';
 import type { CibaEvents, Prompt } from 'oidc-provider-ciba';
 import webpush from 'web-push';
 import { email } from '../../lib/channels/email.js';
 import { webPush } from '../../lib/channels/web-push.js';
 import { webhook } from '../../lib/channels/webhook.js';
 import { startPushService } from '../example/push-service.js';
+import { closedPort } from '../support/closed-port.js';
 import { onEveryStore } from '../support/every-store.js';
 import { startReceiver, status } from '../support/receiver.js';
 import { asked, poll } from '../support/server.js';
@@ -15,15 +14,6 @@ const open: { close(): Promise<void> }[] = [];
 afterEach(async () => {
   await Promise.all(open.splice(0).map((each) => each.close()));
 });
-
-/** A port that nobody listens on. */
-async function closedPort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await new Promise((resolve) => server.once('listening', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
-}
 
 onEveryStore('a person whose channels fail one after another', (make) => {
   it('is reached by the last one, the request lives on, and events tell of each failure', async () => {

@@ -1,4 +1,5 @@
 import type { Browser } from 'playwright-core';
+import { closedPort } from '../support/closed-port.js';
 import { ExampleServer, runClient } from './example-server.js';
 import { closePages, complaints, openBrowser, PhonePage } from './pages.js';
 
@@ -51,8 +52,9 @@ describe('an agent', () => {
   });
 
   test('says where nobody answers', async () => {
-    const { code, output } = await runClient('agent', { ISSUER: 'http://127.0.0.1:9' });
-    expect(output).toContain('No identity server answers at http://127.0.0.1:9');
+    const issuer = `http://127.0.0.1:${await closedPort()}`;
+    const { code, output } = await runClient('agent', { ISSUER: issuer });
+    expect(output).toContain(`No identity server answers at ${issuer}`);
     expect(code).toBe(1);
   });
 

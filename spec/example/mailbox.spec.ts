@@ -61,7 +61,7 @@ test('the mail that is being read stays open while others come', async () => {
   const mailbox = await MailboxPage.open(place());
   const [first, second] = await Promise.all([TillPage.open(place()), TillPage.open(place())]);
   const one = await first.ask({ amount: '14' });
-  await mailbox.page.locator('#text').getByText(one).waitFor();
+  await mailbox.link(one);
   const mails = mailbox.page.getByRole('list').getByRole('button');
   const before = await mails.count();
   await second.ask({ amount: '15' });
@@ -129,6 +129,11 @@ test.each([
   page.on('request', (request) => {
     if (request.isNavigationRequest()) left.push(new URL(request.url()).origin);
   });
+  // What is led to on this site need not be there.
+  await page.route(
+    ({ pathname }) => pathname === '//elsewhere.example',
+    (route) => route.fulfill({ contentType: 'text/html', body: '<link rel="icon" href="data:,">' }),
+  );
   await page.goto(`${server.origin}/phone/sign-in?return=${encodeURIComponent(address)}`);
   const away = page.waitForURL((url) => url.pathname !== '/phone/sign-in');
   await page.getByRole('button', { name: 'Alice Archer' }).click();

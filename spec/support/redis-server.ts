@@ -1,11 +1,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Cluster, type ClusterOptions, Redis, type RedisOptions } from 'ioredis';
 import { findRedisServer } from '../../tools/programs.mjs';
+import { closedPort } from './closed-port.js';
 import { until } from './until.js';
 
 /** What ioredis takes, with the replies as ioredis gives them by default. */
@@ -199,11 +199,7 @@ async function launch(port: number, args: readonly string[]): Promise<Server> {
 /** A free port whose cluster bus, 10,000 above, is a port as well. */
 async function freePort(): Promise<number> {
   for (;;) {
-    const server = createServer().listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const { port } = server.address() as { port: number };
-    server.close();
-    await once(server, 'close');
+    const port = await closedPort();
     if (port < 55_000) return port;
   }
 }
