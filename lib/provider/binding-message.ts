@@ -1,11 +1,13 @@
 import { errors } from 'oidc-provider';
+import { displayable } from '../request/display.js';
 
 /** The longest message that every screen shows whole, in characters. */
 const LONGEST = 64;
 
 /**
  * Letters of every script with their marks, digits, punctuation, symbols and plain spaces. What a screen may not show as it
- * was sent is not among them: control, format (bidirectional, zero-width, tag), private and unassigned characters.
+ * was sent is not among them: control, format (bidirectional, zero-width, tag), private and unassigned characters. Nor is what has
+ * one of these classes and is invisible all the same.
  */
 const DISPLAYABLE = /^[\p{L}\p{M}\p{N}\p{P}\p{S} ]+$/u;
 
@@ -23,7 +25,7 @@ export function checkBindingMessage(message: string | undefined): void {
       ? `must not be longer than ${LONGEST} characters`
       : message.trim() !== message || message === ''
         ? 'must not begin or end with a space'
-        : !DISPLAYABLE.test(message)
+        : !DISPLAYABLE.test(message) || displayable(message) !== message
           ? 'must hold letters, digits, punctuation, symbols and spaces only'
           : message.normalize('NFC') !== message
             ? 'must be in Unicode normalization form C'

@@ -18,6 +18,7 @@ import { extendFindAccount } from './find-account.js';
 import { type IssuingConfig, issuingConfigOf } from './issuing-config.js';
 import { MemoryAdapter } from './memory-adapter.js';
 import { REQUEST_MODEL } from './names.js';
+import { type AssertClaims, assertSignedRequest } from './signed-request.js';
 
 /** Bits of randomness in an `auth_req_id`, which is also oidc-provider's default for every token. */
 const ID_BITS = 256;
@@ -78,7 +79,7 @@ export function configure(
       defaultMode: config.clientDefaults?.backchannel_token_delivery_mode,
       authorOf: authorsOf(config),
     }),
-    features: { ...config.features, ciba } as unknown as Features,
+    features: { ...config.features, ciba, ...signedRequests(config) } as unknown as Features,
     ...(config.clients && { clients: moveLoopbackEndpoints(config.clients, settings) }),
     ...(config.formats && { formats: extendFormats(config.formats) }),
     ...(findAccount && { findAccount }),
@@ -89,6 +90,18 @@ export function configure(
     configured: { userCodes, adapter, feature: ciba, modes, issuing, secrets: secretsOf(config) },
   };
 }
+
+/** Where the server takes signed requests, those for CIBA are held to its rules for them. */
+function signedRequests({ features, extraParams }: ConfigurationWithCiba): object {
+  const { requestObjects } = (features ?? {}) as { requestObjects?: SignedRequests };
+  if (requestObjects?.enabled !== true) return {};
+  const names =
+    extraParams instanceof Set || Array.isArray(extraParams) ? extraParams : Object.keys(extraParams ?? {});
+  const assertJwtClaimsAndHeader = assertSignedRequest(requestObjects.assertJwtClaimsAndHeader, names);
+  return { requestObjects: { ...requestObjects, assertJwtClaimsAndHeader } };
+}
+
+type SignedRequests = { readonly enabled?: boolean; readonly assertJwtClaimsAndHeader?: AssertClaims };
 
 /** The keys of the server's cookies, where they are given as they are and not as a Keygrip. */
 function secretsOf({ cookies }: ConfigurationWithCiba): readonly (string | Uint8Array)[] {

@@ -11,6 +11,8 @@ export interface Exchange {
   number?: string;
   /** The login hint token that names the account, to be used up by the request that is stored, and for how many milliseconds. */
   hintToken?: { readonly id: string; readonly lifetime: number };
+  /** What a signed request holds, once its claims were looked at. */
+  signed?: { readonly claims: Readonly<Record<string, unknown>>; readonly alg: string };
   /** Withdraws a request: set where the client has asked for that, and not for its tokens. */
   cancel?: (handle: string) => Promise<void>;
   /** Whether that was done. */

@@ -6,6 +6,7 @@ import type { Store } from '../store/store.js';
 import { checkBindingMessage } from './binding-message.js';
 import { checkIdTokenHint } from './id-token-hint.js';
 import { type Fetch, LoginHintTokens } from './login-hint-token.js';
+import { signedContext, useSignedRequest } from './signed-request.js';
 import { UserCodes } from './user-codes.js';
 
 /** How a client gets its tokens (CIBA Core 5). */
@@ -90,12 +91,17 @@ export function extendFeature(
   const hooks: Hooks = {
     processLoginHint: loginHintHook(theirs, settings),
     processLoginHintToken: loginHintTokenHook(theirs, parts),
-    validateBindingMessage:
-      theirs.validateBindingMessage ?? ((_ctx, message) => checkBindingMessage(message)),
+    // Both are asked at once. A promise each: what one of them throws must not leave the other's refusal to nobody.
+    validateBindingMessage: async (ctx, message) => {
+      if (theirs.validateBindingMessage) await theirs.validateBindingMessage(ctx, message);
+      else checkBindingMessage(message);
+    },
     validateRequestContext: async (ctx, context) => {
       refusePublicClient(ctx);
+      refuseBrokenText(ctx);
       checkRequestedExpiry(ctx);
-      await theirs.validateRequestContext?.(ctx, context);
+      await useSignedRequest(ctx, parts.store, settings);
+      await theirs.validateRequestContext?.(ctx, signedContext(ctx) ?? context);
     },
     // The first hook that is called when the account is known, whichever hint has named it.
     verifyUserCode: async (ctx, account, userCode) => {
@@ -111,6 +117,17 @@ export function extendFeature(
 function refusePublicClient(ctx: KoaContextWithOIDC): void {
   if (clientOf(ctx).clientAuthMethod === 'none') {
     throw new errors.UnauthorizedClient('a client that does not authenticate cannot use CIBA');
+  }
+}
+
+/** RFC 6749 B: parameters are UTF-8. Where bytes are none, U+FFFD is in their place, and nobody knows what the client has sent. */
+function refuseBrokenText(ctx: KoaContextWithOIDC): void {
+  for (const [name, value] of Object.entries(ctx.oidc.params ?? {})) {
+    if (![value].flat().some((text) => typeof text === 'string' && text.includes('\uFFFD'))) continue;
+    const sentence = `${name} is not valid UTF-8`;
+    throw name === 'binding_message'
+      ? new errors.InvalidBindingMessage(sentence)
+      : new errors.InvalidRequest(sentence);
   }
 }
 
