@@ -19,6 +19,7 @@ import type { CibaOptions } from './options.js';
 import { attach } from './provider/attach.js';
 import { type ConfigurationWithCiba, type Configured, configure } from './provider/configure.js';
 import { grantFor } from './provider/grant.js';
+import { checkIssuer } from './provider/issuer.js';
 import { pushTokens } from './provider/push-tokens.js';
 import { recipientsOf } from './provider/recipients.js';
 import { Links } from './request/links.js';
@@ -100,13 +101,12 @@ export function createCiba(options: CibaOptions = {}): Ciba {
         .catch(() => {});
     if (prompted) store.prompts.schedule(handle, 0).catch(() => {});
   };
-  const { requireAcr, limits } = settings;
+  const { limits } = settings;
   const cooldown = limits.refusals === false ? undefined : limits.cooldown * 1000;
   const requests = new Requests({
     store,
     events,
     grantFor: grantFor(provider),
-    requireAcr,
     cooldown,
     announce,
   });
@@ -127,6 +127,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     if (!attached) {
       const { configured } = made;
       const { userCodes } = configured;
+      checkIssuer(given.issuer, settings);
       const paths = attach(given, configured, requests, { store, events, userCodes });
       const page = pageOf(given, configured, settings);
       const router = cibaRouter({ paths, requests, settings, page });

@@ -64,11 +64,11 @@ export interface LimitOptions {
   /** How many requests of one client may be pending at a time, whoever is asked. 1 to 1000000. Default 10000. */
   readonly pendingPerClient?: number | false | undefined;
   /**
-   * How many requests of one client a person may deny, or let expire, before that client has to leave them alone for a while. 1
-   * to 100. Default 3.
+   * How many requests of one client a person may deny or let expire, or the client take back, before that client has to leave
+   * them alone for a while. 1 to 100. Default 3.
    */
   readonly refusals?: number | false | undefined;
-  /** How long a denied or expired request counts, in seconds. 10 to 86400. Default 600. */
+  /** How long a request that was denied, expired or taken back counts, in seconds. 10 to 86400. Default 600. */
   readonly cooldown?: number | undefined;
 }
 
@@ -159,6 +159,13 @@ export interface LoginHintTokenIssuer {
 
 /** The options of {@link createCiba}. All may be left out. */
 export interface CibaOptions {
+  /**
+   * The profile that every client of this server is held to: `fapi-ciba` is FAPI-CIBA (Implementer's Draft 1): signed requests that
+   * live for an hour at most (PS256, ES256), no push, `private_key_jwt` or mutual TLS, tokens bound to a key, a `binding_message` where
+   * there are no `authorization_details`, and an approval that reaches one of the `acr_values` asked for. Default: none. Single
+   * clients are held to it by the client metadata `ciba_profile`.
+   */
+  readonly profile?: 'fapi-ciba' | undefined;
   /**
    * An ioredis client or cluster that says where the store is; the plugin opens connections of its own to it, with bounded
    * times. Default: none, requests live in the memory of this process, which is for development.

@@ -15,6 +15,7 @@ import type { RedisClient } from './store/redis-connection.js';
 /** Those that have no default. */
 type Optional =
   | 'redis'
+  | 'profile'
   | 'resolveLoginHint'
   | 'resolvePairwiseSubject'
   | 'verifyUserCode'
@@ -142,6 +143,7 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
     typeof (value as RedisClient).duplicate === 'function'
       ? undefined
       : 'must be an ioredis client or cluster',
+  profile: (value) => (value === 'fapi-ciba' ? undefined : "must be 'fapi-ciba'"),
   prefix: text(/^[A-Za-z0-9._:-]{1,64}$/, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ : -'),
   interval: whole(1, 60),
   defaultExpiry: whole(10, 86_400),

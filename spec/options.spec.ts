@@ -16,6 +16,7 @@ const issuer = { issuer: 'https://tokens.example', jwksUri: 'https://tokens.exam
 
 /** What each option refuses; the compiler keeps the tables complete. */
 const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
+  profile: ['fapi', true, null],
   redis: [null, 'redis://localhost', {}, { defineCommand: () => {} }],
   prefix: ['', 'a b', 'a{b}', 'x'.repeat(65), 7, null],
   interval: [0, 61, 1.5, '5', Number.NaN, Number.POSITIVE_INFINITY, null],

@@ -23,6 +23,7 @@ import type { IssuingConfig } from './issuing-config.js';
 import { KeptOperations } from './kept-operations.js';
 import { limited, limitsOf } from './limits.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
+import { isFapi } from './profile.js';
 import { senderConstraintOf } from './sender-constraint.js';
 import { CLAIM_LEASE } from './settle.js';
 import { failClosed, inBackground } from './unavailable.js';
@@ -66,6 +67,7 @@ export class RequestAdapter implements Adapter {
     const mode = deliveryModeOf(client);
     const callback = mode === 'poll' ? undefined : await this.#callback(ctx, id, mode);
     const deliveryMode = mode === 'poll' ? undefined : mode;
+    const requireAcr = this.#settings.requireAcr || isFapi(client, this.#settings) || undefined;
     const number = client?.[NUMBER_MATCHING] === true ? newNumber() : undefined;
     const create = (): Promise<'created' | Refusal> =>
       this.#create({
@@ -76,7 +78,7 @@ export class RequestAdapter implements Adapter {
         retention: retention * 1000,
         interval: interval * 1000,
         payload: JSON.stringify(
-          storablePayload(model as Model, client?.clientName, { deliveryMode, number }),
+          storablePayload(model as Model, client?.clientName, { deliveryMode, number, requireAcr }),
         ),
         limits: limitsOf(this.#settings),
         prompted: channels.length > 0,

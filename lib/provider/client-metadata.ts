@@ -2,6 +2,7 @@ import type { Client, Configuration } from 'oidc-provider';
 import type { Settings } from '../settings.js';
 import { LOOPBACK_ENDPOINT } from './client-endpoint.js';
 import { type ClientRules, checkCibaClient, refuse } from './client-rules.js';
+import { FAPI, PROFILE } from './profile.js';
 
 type ExtraClientMetadata = NonNullable<Configuration['extraClientMetadata']>;
 type Setting = 'ciba_polling_interval' | 'ciba_default_expiry' | 'ciba_max_expiry';
@@ -22,7 +23,7 @@ export function extendClientMetadata(
   theirs: ExtraClientMetadata | undefined,
   rules: ClientRules,
 ): ExtraClientMetadata {
-  const ours: ReadonlySet<string> = new Set([...SETTINGS, NUMBER_MATCHING, LOOPBACK_ENDPOINT]);
+  const ours: ReadonlySet<string> = new Set([...SETTINGS, PROFILE, NUMBER_MATCHING, LOOPBACK_ENDPOINT]);
   return {
     properties: [...ours, ...(theirs?.properties ?? []).filter((name) => !ours.has(name))],
     // Theirs is returned as it is: oidc-provider refuses a validator that returns a promise.
@@ -31,6 +32,10 @@ export function extendClientMetadata(
       const author = rules.authorOf(ctx, metadata.client_id);
       if (key === LOOPBACK_ENDPOINT) {
         if (author === 'client' && value !== undefined) refuse(`${key} cannot be registered`);
+        return;
+      }
+      if (key === PROFILE) {
+        if (value !== undefined && value !== FAPI) refuse(`${key} must be ${FAPI}`);
         return;
       }
       if (key === NUMBER_MATCHING) {

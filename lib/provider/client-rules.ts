@@ -3,6 +3,7 @@ import { endpointProblem } from '../delivery/endpoint.js';
 import type { Settings } from '../settings.js';
 import { deliveryModeOf, ENDPOINT, LOOPBACK_ENDPOINT } from './client-endpoint.js';
 import { CIBA_GRANT } from './names.js';
+import { isFapi, profileProblem } from './profile.js';
 
 /**
  * Who wrote a client's metadata: the client itself, the administrator in the server's configuration, or whoever put the client in
@@ -41,6 +42,11 @@ export function checkCibaClient(metadata: ClientMetadata, author: Author, rules:
   }
   if (registersItself && metadata.backchannel_user_code_parameter === true && !rules.userCodes) {
     refuse('backchannel_user_code_parameter is not supported by this server');
+  }
+  // What the adapter holds may be older than the profile: its requests are refused one by one.
+  if (author !== 'adapter' && isFapi(metadata, rules.settings)) {
+    const wrong = profileProblem(metadata);
+    if (wrong) refuse(wrong);
   }
   // The example of CIBA Core 4 names neither: a client that only asks here has no redirect flow, whatever the default is.
   const noRedirects =

@@ -65,6 +65,7 @@ export function configure(
   const { events, settings } = parts;
   const userCodes = supportsUserCodes(theirs, settings);
   const modes = deliveryModesOf(theirs);
+  if (settings.profile) checkServer(config, modes);
   const ciba = extendFeature(theirs, modes, { ...parts, fetch: config.fetch });
   const findAccount = config.findAccount && extendFindAccount(config.findAccount, settings);
   const issuing = issuingConfigOf(config as Configuration, findAccount);
@@ -89,6 +90,22 @@ export function configure(
     config: extended,
     configured: { userCodes, adapter, feature: ciba, modes, issuing, secrets: secretsOf(config) },
   };
+}
+
+/** What the FAPI-CIBA profile asks of a server: that its clients can keep to it (FAPI-CIBA 5.2.2). */
+function checkServer({ features }: ConfigurationWithCiba, modes: ReadonlySet<DeliveryMode>): void {
+  const isOn = (name: string): boolean =>
+    (features as Record<string, { enabled?: boolean } | undefined> | undefined)?.[name]?.enabled === true;
+  if (modes.has('push'))
+    throw invalidOption('features.ciba.deliveryModes', 'must be without push under the profile');
+  if (!isOn('requestObjects'))
+    throw invalidOption('features.requestObjects.enabled', 'must be true under the profile');
+  if (!isOn('mTLS') && !isOn('dPoP')) {
+    throw invalidOption(
+      'features',
+      'must have mTLS or dPoP enabled under the profile: tokens are bound to a key',
+    );
+  }
 }
 
 /** Where the server takes signed requests, those for CIBA are held to its rules for them. */

@@ -6,6 +6,7 @@ import type { Store } from '../store/store.js';
 import { checkBindingMessage } from './binding-message.js';
 import { checkIdTokenHint } from './id-token-hint.js';
 import { type Fetch, LoginHintTokens } from './login-hint-token.js';
+import { checkProfile } from './profile.js';
 import { signedContext, useSignedRequest } from './signed-request.js';
 import { UserCodes } from './user-codes.js';
 
@@ -100,8 +101,10 @@ export function extendFeature(
       refusePublicClient(ctx);
       refuseBrokenText(ctx);
       checkRequestedExpiry(ctx);
+      checkProfile(ctx, settings);
       await useSignedRequest(ctx, parts.store, settings);
-      await theirs.validateRequestContext?.(ctx, signedContext(ctx) ?? context);
+      const given = signedContext(ctx) ?? context;
+      await theirs.validateRequestContext?.(ctx, given);
     },
     // The first hook that is called when the account is known, whichever hint has named it.
     verifyUserCode: async (ctx, account, userCode) => {

@@ -16,6 +16,7 @@ const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = 
   [sayCancelled, TOKEN_ROUTE],
   [addInterval, BACKCHANNEL_ROUTE],
   [addNumber, BACKCHANNEL_ROUTE],
+  [sayInvalidClient, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [sayUnauthorizedClient, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [sayInvalidRequest, BACKCHANNEL_ROUTE],
   [addRetryAfter, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
@@ -50,6 +51,16 @@ function addInterval(ctx: KoaContextWithOIDC, { interval }: Exchange): void {
 function addNumber(ctx: KoaContextWithOIDC, { number }: Exchange): void {
   if (ctx.status === 200 && number !== undefined)
     ctx.body = { ...(ctx.body as object), matching_number: number };
+}
+
+/** RFC 6749 3.2.1, FAPI 1.0 Baseline 5.2.2-19: a `client_id` that is not the client's is told as a client that is none. */
+function sayInvalidClient(ctx: KoaContextWithOIDC): void {
+  const body = errorBody(ctx);
+  if (body?.error !== 'invalid_request' || body.error_description !== 'client_id mismatch') return;
+  ctx.status = 401;
+  if (ctx.headers.authorization !== undefined)
+    ctx.set('WWW-Authenticate', `Basic realm="${ctx.oidc.issuer}"`);
+  ctx.body = { error: 'invalid_client', error_description: body.error_description };
 }
 
 /** CIBA Core 11, 13: oidc-provider says `invalid_request` of a client that is not registered for the grant. */

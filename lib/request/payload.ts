@@ -12,6 +12,8 @@ export interface RequestPayload {
   readonly clientName?: string | undefined;
   /** How the client is told of the outcome, where it does not poll for it. */
   readonly deliveryMode?: 'ping' | 'push' | undefined;
+  /** Whether an approval must reach one of the `acr_values` asked for. */
+  readonly requireAcr?: boolean | undefined;
   /** The number on the asking screen that an approval must come with: two digits. It is shown to nobody else. */
   readonly number?: string | undefined;
 }
@@ -77,7 +79,7 @@ const without = (
 export function storablePayload(
   model: Readonly<Record<string, unknown>>,
   clientName: string | undefined,
-  more: Pick<RequestPayload, 'deliveryMode' | 'number'> = {},
+  more: Pick<RequestPayload, 'deliveryMode' | 'number' | 'requireAcr'> = {},
 ): RequestPayload {
   const kept = without(model, HELD_ELSEWHERE);
   const params = without((model['params'] ?? {}) as Record<string, unknown>, NOT_STORED);

@@ -5,7 +5,7 @@ import type { Status, Store, StoredRequest, Verdict } from '../store/store.js';
 import { handleOf } from './handle.js';
 import { matchNumber } from './number.js';
 import type { AuthorizationDetail, Decision } from './payload.js';
-import { essentialAcrOf, type RequestView, viewOf } from './view.js';
+import { essentialAcrOf, mustReachAcr, type RequestView, viewOf } from './view.js';
 
 /** A person's yes. */
 export interface Approval {
@@ -55,7 +55,6 @@ export interface RequestsParts {
   readonly store: Store;
   readonly events: Events;
   readonly grantFor: GrantFor;
-  readonly requireAcr: boolean;
   /** How long a denial counts against the client, in milliseconds; nothing where it does not. */
   readonly cooldown: number | undefined;
   /** Called once the outcome is stored of a request whose client is told, or whose person was prompted. */
@@ -291,7 +290,7 @@ export class Requests {
     const met = (wanted: readonly string[]): boolean =>
       wanted.length === 0 || (acr !== undefined && wanted.includes(acr));
     const preferred = met(request.acrValues);
-    if (!met(essentialAcrOf(stored)) || (this.#parts.requireAcr && !preferred)) {
+    if (!met(essentialAcrOf(stored)) || (mustReachAcr(stored) && !preferred)) {
       throw new CibaError('acr_not_met', 'the approval did not reach an acr that the client insists on');
     }
     return preferred;

@@ -74,6 +74,11 @@ export function essentialAcrOf(stored: StoredRequest): readonly string[] {
   return acr.values ?? (acr.value === undefined ? [] : [acr.value]);
 }
 
+/** Whether the approval must reach one of the `acr_values`, which are a preference otherwise. */
+export function mustReachAcr({ payload }: StoredRequest): boolean {
+  return (JSON.parse(payload) as RequestPayload).requireAcr === true;
+}
+
 interface EssentialClaim {
   readonly essential?: boolean;
   readonly value?: string;

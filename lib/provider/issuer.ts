@@ -1,0 +1,16 @@
+import { hostOf, isLoopbackHost } from '../delivery/endpoint.js';
+import { invalidOption, type Settings } from '../settings.js';
+
+/**
+ * Both endpoints are there over TLS only (CIBA Core 7). Whether they are is the deployment's to see to; an issuer that says they are not is
+ * wrong under the profile, and worth a word in production.
+ * @throws {CibaError} `invalid_option` under the profile
+ */
+export function checkIssuer(issuer: string, { profile }: Settings): void {
+  const url = new URL(issuer);
+  if (url.protocol === 'https:') return;
+  if (profile) throw invalidOption('issuer', 'must be an https URL under the profile');
+  if (process.env['NODE_ENV'] === 'production' && !isLoopbackHost(hostOf(url))) {
+    process.emitWarning(`the issuer ${issuer} is no https URL: CIBA is for TLS only`, 'CibaWarning');
+  }
+}
