@@ -15,6 +15,7 @@ import { type Decision, decidedModel, type RequestPayload, storablePayload } fro
 import type { Settings } from '../settings.js';
 import type { NewRequest, PollResult, Refusal, Status, Store } from '../store/store.js';
 import { cancelOwn, endOfCancellation } from './cancel.js';
+import { checkAuthenticationMethod } from './client-authentication.js';
 import { deliveryModeOf, notificationEndpointOf } from './client-endpoint.js';
 import { intervalOf, NUMBER_MATCHING } from './client-metadata.js';
 import { type Exchange, exchangeOf } from './exchange.js';
@@ -154,6 +155,7 @@ export class RequestAdapter implements Adapter {
 
   async #poll(id: string, ctx: KoaContextWithOIDC): Promise<AdapterPayload | undefined> {
     const exchange = exchangeOf(ctx);
+    checkAuthenticationMethod(ctx);
     if (exchange.cancel) return this.#cancel(id, ctx, exchange, exchange.cancel);
     // CIBA Core 11.
     if (deliveryModeOf(ctx.oidc.client) === 'push') throw pushedOnly();

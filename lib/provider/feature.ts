@@ -4,6 +4,7 @@ import { handleOf } from '../request/handle.js';
 import { invalidOption, type Settings } from '../settings.js';
 import type { Store } from '../store/store.js';
 import { checkBindingMessage } from './binding-message.js';
+import { checkAuthenticationMethod } from './client-authentication.js';
 import { checkIdTokenHint } from './id-token-hint.js';
 import { type Fetch, LoginHintTokens } from './login-hint-token.js';
 import { checkProfile } from './profile.js';
@@ -98,6 +99,7 @@ export function extendFeature(
       else checkBindingMessage(message);
     },
     validateRequestContext: async (ctx, context) => {
+      checkAuthenticationMethod(ctx);
       refusePublicClient(ctx);
       refuseBrokenText(ctx);
       checkRequestedExpiry(ctx);

@@ -34,3 +34,18 @@ export function stopTime(): () => void {
     Date.now = now;
   };
 }
+
+/** Moves the clock of this process, which oidc-provider goes by, until it is restored. */
+export function processClock(): { advance(seconds: number): void; restore(): void } {
+  const now = Date.now;
+  let offset = 0;
+  return {
+    advance: (seconds) => {
+      offset += seconds * 1000;
+      Date.now = () => now.call(Date) + offset;
+    },
+    restore: () => {
+      Date.now = now;
+    },
+  };
+}

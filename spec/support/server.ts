@@ -12,6 +12,7 @@ import {
   type RedisClient,
 } from 'oidc-provider-ciba';
 import request, { type Response } from 'supertest';
+import { processClock } from './clock.js';
 import { accountOf, BACKCHANNEL, baseConfiguration, CIBA_GRANT, ISSUER, TOKEN } from './configuration.js';
 import { PlainStore } from './plain-adapter.js';
 
@@ -297,18 +298,4 @@ function everyEventOf(provider: Provider): string[] {
     return emit(name, ...rest);
   };
   return heard;
-}
-
-function processClock(): { advance(seconds: number): void; restore(): void } {
-  const now = Date.now;
-  let offset = 0;
-  return {
-    advance: (seconds) => {
-      offset += seconds * 1000;
-      Date.now = () => now.call(Date) + offset;
-    },
-    restore: () => {
-      Date.now = now;
-    },
-  };
 }
