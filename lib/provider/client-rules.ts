@@ -40,6 +40,10 @@ export function checkCibaClient(metadata: ClientMetadata, author: Author, rules:
   if (registersItself && metadata.token_endpoint_auth_method === 'none') {
     refuse('token_endpoint_auth_method must not be none for a client that uses CIBA'); // CIBA Core 4, 7.1
   }
+  const [implicit] = listOf(metadata.response_types).filter((type) => /\b(id_)?token\b/.test(String(type)));
+  if (registersItself && implicit !== undefined && !grants.includes('implicit')) {
+    refuse(`response_types must not have ${implicit} without the grant type implicit`); // RFC 7591 2.1
+  }
   if (registersItself && metadata.backchannel_user_code_parameter === true && !rules.userCodes) {
     refuse('backchannel_user_code_parameter is not supported by this server');
   }
