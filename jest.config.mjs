@@ -11,4 +11,5 @@ export default {
   },
   testTimeout: 120_000,
   maxWorkers: 2,
+  reporters: ['default', '<rootDir>/tools/requirements-reporter.mjs'],
 };

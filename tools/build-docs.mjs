@@ -49,6 +49,8 @@ const pages = {
       ...group('page', 'PageOptions'),
       ...group('page.passkeys', 'PasskeyOptions'),
       ...group('delivery', 'DeliveryOptions'),
+      ...group('compat', 'CompatOptions'),
+      ...group('compat.preapproved[client_id]', 'CompatApproval'),
     ].map(heading),
   ),
   'docs/events.md': page(

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { type Authority, makeAuthority, makeSelfSigned } from '../../example-app/fapi/certificates.js';
 import { Bulkhead } from '../../lib/delivery/bulkhead.js';
 import { Deliverer } from '../../lib/delivery/deliverer.js';
 import { Deliveries } from '../../lib/delivery/deliveries.js';
@@ -12,7 +13,6 @@ import { MemoryStore } from '../../lib/store/memory.js';
 import { TAKEN_FOR } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import type { Store, Verdict } from '../../lib/store/store.js';
-import { type Authority, makeAuthority, makeSelfSigned } from '../support/certificates.js';
 import { type MovingClock, movingClock } from '../support/clock.js';
 import { hang, type Receiver, reset, type Script, startReceiver, status } from '../support/receiver.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';

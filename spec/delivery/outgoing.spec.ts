@@ -4,6 +4,12 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { jest } from '@jest/globals';
+import {
+  type Authority,
+  type Certificate,
+  makeAuthority,
+  makeSelfSigned,
+} from '../../example-app/fapi/certificates.js';
 import type { Lookup } from '../../lib/delivery/lookup.js';
 import {
   type Answer,
@@ -11,7 +17,6 @@ import {
   type OutgoingParts,
   type OutgoingRules,
 } from '../../lib/delivery/outgoing.js';
-import { type Authority, type Certificate, makeAuthority, makeSelfSigned } from '../support/certificates.js';
 import {
   countConnects,
   drip,

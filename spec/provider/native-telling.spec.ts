@@ -4,7 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { request } from 'node:https';
 import { text } from 'node:stream/consumers';
 import type { ClientMetadata } from 'oidc-provider';
-import { makeAuthority } from '../support/certificates.js';
+import { makeAuthority } from '../../example-app/fapi/certificates.js';
 import { pollClient } from '../support/configuration.js';
 import { acceptance, mends } from '../support/native-row.js';
 import { type Receiver, startReceiver, status } from '../support/receiver.js';

@@ -4,7 +4,7 @@ import { createServer as createHttpServer, type IncomingHttpHeaders, type Server
 import { createServer as createHttpsServer, type ServerOptions } from 'node:https';
 import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import type { Certificate } from './certificates.js';
+import type { Certificate } from '../../example-app/fapi/certificates.js';
 
 /** One request that a receiver got. */
 export interface Received {

@@ -7,12 +7,12 @@ export interface Certificate {
   readonly key: string;
 }
 
-/** A certificate authority of a spec's own. */
+/** A certificate authority of one's own. */
 export interface Authority {
   /** The certificate to trust, PEM. */
   readonly ca: string;
-  /** Makes a server certificate for host names and IP addresses. Default: of this machine's loopback interface. */
-  issue(names?: readonly string[], validity?: Validity): Promise<Certificate>;
+  /** Makes a certificate for host names and IP addresses. Default: of this machine's loopback interface. */
+  issue(names?: readonly string[], validity?: Validity, subject?: string): Promise<Certificate>;
 }
 
 /** Days from now, which may be negative. Default: from yesterday to tomorrow. */
@@ -33,10 +33,10 @@ const x509 = await import('@peculiar/x509');
 x509.cryptoProvider.set(webcrypto as never);
 
 /** Makes a certificate authority on the spot. */
-export async function makeAuthority(): Promise<Authority> {
+export async function makeAuthority(lifetime: Validity = {}): Promise<Authority> {
   const keys = await makeKeys();
   const root = await x509.X509CertificateGenerator.createSelfSigned({
-    ...common({}),
+    ...common(lifetime),
     // A client picks the one to check against by its name.
     name: `CN=Authority ${randomBytes(8).toString('hex')}`,
     keys,
@@ -47,11 +47,11 @@ export async function makeAuthority(): Promise<Authority> {
   });
   return {
     ca: root.toString('pem'),
-    async issue(names = LOOPBACK_NAMES, validity = {}) {
+    async issue(names = LOOPBACK_NAMES, validity = {}, subject = 'CN=localhost') {
       const { publicKey, privateKey } = await makeKeys();
       const certificate = await x509.X509CertificateGenerator.create({
         ...common(validity),
-        subject: 'CN=Server of the specs',
+        subject,
         issuer: root.subject,
         publicKey,
         signingKey: keys.privateKey,
@@ -67,7 +67,7 @@ export async function makeSelfSigned(names: readonly string[] = LOOPBACK_NAMES):
   const keys = await makeKeys();
   const certificate = await x509.X509CertificateGenerator.createSelfSigned({
     ...common({}),
-    name: 'CN=Server of the specs',
+    name: 'CN=localhost',
     keys,
     extensions: [alternativeNames(names)],
   });
