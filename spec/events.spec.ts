@@ -5,7 +5,7 @@ import { ask, asked, poll } from './support/server.js';
 import { until } from './support/until.js';
 
 onEveryStore('the events of a request', (make) => {
-  it('come in the order of its life, each with the handle', async () => {
+  it('come in the order of its life, each with the handle [SEC-16]', async () => {
     const server = make();
     const authReqId = await asked(server, { requested_expiry: '120', acr_values: 'urn:example:gold' });
     await poll(server, authReqId);
@@ -30,7 +30,7 @@ onEveryStore('the events of a request', (make) => {
     ]);
   });
 
-  it('tell of every other end as well', async () => {
+  it('tell of every other end as well [SEC-16]', async () => {
     const server = make();
     const [denied, cancelled, over] = [
       await asked(server),
@@ -59,7 +59,7 @@ onEveryStore('the events of a request', (make) => {
     expect(server.events.at(-2)?.event).toMatchObject({ outcome: 'denied' });
   });
 
-  it('hold no secret: no auth_req_id, no token, no user code [SEC-5] [UC-9]', async () => {
+  it('hold no secret: no auth_req_id, no token, no user code [SEC-11] [SEC-16] [UC-9]', async () => {
     const server = make();
     const coder = { client: 'coder' };
     const secrets: string[] = ['4321-wrong', '"1234"', 'coder-secret'];

@@ -394,9 +394,16 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
 
 /** Rows that a plugin cannot fulfil: they bind who runs the server, or the client. */
 const NOT_OURS: Readonly<Record<string, string>> = {
+  'DISC-13':
+    'which hints a server takes, and how it tells its clients, is its own choice; what it has not switched on is refused',
   'HTTP-1': 'TLS ends in front of the router: in the server that mounts it, or its proxy',
   'FAPI-17': 'TLS versions and ciphers are set where TLS ends; certificates of callbacks are verified',
   'FAPI-25': 'which channel is strong enough to reach a device is the choice of who runs the server',
+  'FAPI-11': 'what a client puts into a hint is its own choice',
+  'FAPI-21': 'under the profile every access token is bound to a key',
+  'FAPI-23': 'the pages where people see and revoke grants are the server’s',
+  'MTLS-7': 'which proxy’s header is trusted is said by the server’s own getCertificate',
+  'POLL-8': 'it is about long polling, which is not offered: every poll is answered at once',
   'SEC-15': 'the risk of a use across devices is assessed by who runs the server',
 };
 

@@ -319,7 +319,7 @@ onEveryStore('an id_token_hint with a pairwise subject', (make) => {
   const subject = (sub: string, aud = 'shop') => idToken({ claims: { sub, aud } });
 
   it.each(['alice', 'bob'])(
-    'of its own sector names the right person: %s [HINT-11] [HINT-12]',
+    'of its own sector names the right person: %s [HINT-11] [PRIV-1] [PRIV-2] [HINT-12]',
     async (who) => {
       const server = make(options);
       const first = await as('shop', server, BACKCHANNEL, { scope: 'openid', login_hint: who });

@@ -159,7 +159,7 @@ describe('the notification endpoint of a client that registers itself', () => {
     );
   });
 
-  it('is looked at by the rules of the server too, after ours [REG-8]', async () => {
+  it('is looked at by the rules of the server too, after ours [REG-8] [SEC-7]', async () => {
     const server = serve({
       config: {
         extraClientMetadata: {
