@@ -117,8 +117,8 @@ export function defaultMail(prompt: Prompt): Mail {
   ];
   const page = html`<!doctype html><meta charset="utf-8"><meta name="color-scheme" content="light dark">
 <div style="${BODY}">
-<p><strong>${clientName}</strong> asks you</p>
-${bindingMessage === undefined ? undefined : html`<p style="${MESSAGE}">${bindingMessage}</p>`}
+<p><strong dir="auto">${clientName}</strong> asks you</p>
+${bindingMessage === undefined ? undefined : html`<p dir="auto" style="${MESSAGE}">${bindingMessage}</p>`}
 ${link === undefined ? undefined : linkTo(link)}
 <p>You have ${left}. If you did not start this, deny it.</p>
 </div>`;

@@ -1,14 +1,14 @@
-import { displayable } from '../request/display.js';
+import { askerOf, displayable } from '../request/display.js';
 import type { RequestView } from '../request/view.js';
 import type { Prompt } from './channel.js';
 
 /** What a person is told of a request. */
 export function promptOf(request: RequestView, link: string | undefined): Prompt {
-  const { handle, clientId, clientName, accountId, scope, authorizationDetails, bindingMessage } = request;
+  const { handle, clientId, accountId, scope, authorizationDetails, bindingMessage } = request;
   return {
     handle,
     clientId,
-    clientName: displayable(clientName ?? clientId, 100),
+    clientName: askerOf(request),
     accountId,
     scope,
     authorizationDetails,

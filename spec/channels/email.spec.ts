@@ -5,7 +5,7 @@ import { createTransport } from 'nodemailer';
 import PostalMime, { type Email } from 'postal-mime';
 import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
 import { defaultMail, email } from '../../lib/channels/email.js';
-import { displayable } from '../../lib/request/display.js';
+import { askerOf, displayable } from '../../lib/request/display.js';
 import { startReceiver } from '../support/receiver.js';
 import { failureOf, HOSTILE, promptOf, signal } from './given-prompt.js';
 
@@ -100,7 +100,8 @@ describe('a mail', () => {
 
   it.each(HOSTILE)('shows %j inert, and goes to nobody else', async (hostile) => {
     const box = await mailServer();
-    const [clientName, bindingMessage] = [displayable(hostile, 100), displayable(hostile)];
+    const clientName = askerOf({ clientName: hostile, clientId: 'till' });
+    const bindingMessage = displayable(hostile);
     await channelTo(box.port).send(promptOf({ clientName, bindingMessage }), signal);
     const [{ to, mail }] = box.mails as [Mailbox['mails'][number]];
     expect(to).toEqual(['alice@example.com']);

@@ -1,25 +1,11 @@
 import { ChannelError, type ChannelFailure, type Prompt } from 'oidc-provider-ciba';
+import { EVERY_HOSTILE_TEXT } from '../support/hostile-texts.js';
 
 /** Whatever is sent: nobody aborts it. */
 export const signal: AbortSignal = new AbortController().signal;
 
 /** Texts that would do harm where somebody takes them for more than text. */
-export const HOSTILE: readonly string[] = [
-  '<script>alert(1)</script>',
-  '"><img src=x onerror=alert(1)>',
-  "' onmouseover='alert(1)",
-  '</style><svg onload=alert(1)>',
-  '&lt;b&gt;',
-  '{{7*7}} %s %n',
-  '=cmd|calc!A1',
-  'a\r\nBcc: mallory@example.com',
-  'a\nSubject: other',
-  'a\u0000b\u001b[2J',
-  'pay\u202Eknab',
-  'a\u200Bb\uFEFF',
-  '👨‍👩‍👧‍👦 🇪🇺 Zażółć 支付',
-  'x'.repeat(10_000),
-];
+export const HOSTILE: readonly string[] = EVERY_HOSTILE_TEXT.map(([, text]) => text);
 
 /** A prompt as a channel gets it. */
 export function promptOf(differences: Partial<Prompt> = {}): Prompt {

@@ -2,11 +2,11 @@ import { generateKeyPairSync } from 'node:crypto';
 import { compactVerify, importJWK } from 'jose';
 import { Webhook } from 'standardwebhooks';
 import webpush from 'web-push';
+import { makeAuthority } from '../../example-app/fapi/certificates.js';
 import { httpGateway, sms, twilio } from '../../lib/channels/sms.js';
 import { type Subscription, webPush } from '../../lib/channels/web-push.js';
 import { webhook } from '../../lib/channels/webhook.js';
 import { type PushService, startPushService } from '../example/push-service.js';
-import { makeAuthority } from '../support/certificates.js';
 import { hang, type Receiver, reset, startReceiver, status } from '../support/receiver.js';
 import { failureOf, HOSTILE, promptOf, signal } from './given-prompt.js';
 

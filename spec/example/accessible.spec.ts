@@ -1,8 +1,8 @@
-import axe from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
+import { checkOnEveryScreen } from '../support/accessible.js';
 import { ExampleServer } from './example-server.js';
 import { closePages, complaints, MailboxPage, openBrowser, PhonePage, TillPage } from './pages.js';
-import { isCutOff, Pictures } from './pictures.js';
+import { Pictures } from './pictures.js';
 
 let browser: Browser;
 let server: ExampleServer;
@@ -65,24 +65,6 @@ describe.each(['light', 'dark'] as const)('in the %s', (scheme) => {
     }
   });
 
-  async function check(page: Page, name: string): Promise<void> {
-    for (const width of [360, 1280]) {
-      await page.setViewportSize({ width, height: 844 });
-      expect([name, width, await isCutOff(page)]).toEqual([name, width, false]);
-      expect([name, width, await seriousProblems(page)]).toEqual([name, width, []]);
-      await pictures.take(page, `${name}-${scheme}-${width}`);
-    }
-  }
+  const check = (page: Page, name: string): Promise<void> =>
+    checkOnEveryScreen(page, pictures, `${name}-${scheme}`);
 });
-
-/** What axe finds that keeps people out. */
-async function seriousProblems(page: Page): Promise<string[]> {
-  await page.evaluate(axe.source);
-  const { violations } = await page.evaluate(() =>
-    // No script runs in a mail, and so nothing that would look into it.
-    (globalThis as unknown as { axe: typeof axe }).axe.run({ iframes: false } as axe.RunOptions),
-  );
-  return violations
-    .filter(({ impact }) => impact === 'serious' || impact === 'critical')
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`);
-}

@@ -1,4 +1,11 @@
-import { type Browser, type BrowserContext, chromium, type Locator, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Locator,
+  type Page,
+} from 'playwright-core';
 import { chromiumPath } from '../support/chromium.js';
 import { until } from '../support/until.js';
 
@@ -208,21 +215,25 @@ export class MailboxPage {
 /** What a page is opened with. */
 interface Opening {
   readonly permissions?: string[];
+  /** What else its browser is like. */
+  readonly context?: BrowserContextOptions;
   /** Done to the page before it is opened. */
   readonly before?: (page: Page) => Promise<void>;
 }
 
-async function openPage(
+/** Opens an address as on a screen of this size. */
+export async function openPage(
   { browser, origin, scheme = 'light' }: Place,
   path: string,
   viewport: { width: number; height: number },
-  { permissions = [], before }: Opening = {},
+  { permissions = [], context: more, before }: Opening = {},
 ): Promise<Page> {
   const context = await browser.newContext({
     viewport,
     permissions,
     colorScheme: scheme,
     deviceScaleFactor: 2,
+    ...more,
   });
   contexts.add(context);
   const page = await context.newPage();
@@ -233,7 +244,7 @@ async function openPage(
 }
 
 /** Answers that say no are no complaint: the page shows them. */
-const EXPECTED = /ERR_CONNECTION|ERR_INCOMPLETE|status of 40[0139]/;
+const EXPECTED = /ERR_CONNECTION|ERR_INCOMPLETE|status of (40[0139]|410|422)/;
 
 function listenTo(page: Page): void {
   page.setDefaultTimeout(20_000);

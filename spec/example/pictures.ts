@@ -8,8 +8,17 @@ import type { Browser, Page } from 'playwright-core';
 const KEEP = process.env['SCREENSHOTS'] === '1';
 const DOCS = fileURLToPath(new URL('../../docs/images/', import.meta.url));
 
-/** As much of two pages beside each other as has something on it, in pixels. */
+/** How two pages beside each other are laid out, in pixels. */
+const [PADDING, GAP] = [28, 24];
+
+/** As much of the till and the phone as has something on it, in pixels. */
 const PAIR_HEIGHT = 560;
+
+/** What a page is framed like: a phone, or anything wider. */
+const frameOf = (page: Page): { border: number; radius: number } =>
+  widthOf(page) < 500 ? { border: 8, radius: 36 } : { border: 4, radius: 18 };
+
+const widthOf = (page: Page): number => page.viewportSize()?.width ?? 0;
 
 /** The pictures of one run. */
 export class Pictures {
@@ -31,24 +40,39 @@ export class Pictures {
   }
 
   /** Puts what two pages show beside each other, for the documentation; gives the size of the file. */
-  async pair(browser: Browser, name: string, left: Page, right: Page): Promise<number> {
+  async pair(
+    browser: Browser,
+    name: string,
+    left: Page,
+    right: Page,
+    height: number = PAIR_HEIGHT,
+  ): Promise<number> {
+    const pages = [left, right];
     const shots = await Promise.all(
-      [left, right].map((page) =>
+      pages.map((page) =>
         page.screenshot({
           animations: 'disabled',
-          clip: { x: 0, y: 0, width: page.viewportSize()?.width ?? 0, height: PAIR_HEIGHT },
+          clip: { x: 0, y: 0, width: widthOf(page), height },
         }),
       ),
     );
-    const images = shots.map((shot) => `<img src="data:image/png;base64,${shot.toString('base64')}">`);
+    const frames = pages.map(frameOf);
+    const images = shots.map((shot, index) => {
+      const { border, radius } = frames[index] as (typeof frames)[number];
+      const style = `border:${border}px solid #1b2230;border-radius:${radius}px`;
+      return `<img style="${style}" src="data:image/png;base64,${shot.toString('base64')}">`;
+    });
+    const widths = pages.map((page, index) => widthOf(page) + 2 * (frames[index]?.border ?? 0));
     const page = await browser.newPage({
-      viewport: { width: 1254, height: PAIR_HEIGHT + 64 },
+      viewport: {
+        width: widths.reduce((sum, width) => sum + width, GAP + 2 * PADDING),
+        height: height + 2 * PADDING + 16,
+      },
       deviceScaleFactor: 2,
     });
     await page.setContent(`<style>
-      body { display: flex; gap: 24px; margin: 0; padding: 28px; background: #c9d1df; align-items: flex-start }
-      img { height: ${PAIR_HEIGHT}px; border: 4px solid #1b2230; border-radius: 18px }
-      img:last-child { border-width: 8px; border-radius: 36px; margin-top: -4px }
+      body { display: flex; gap: ${GAP}px; margin: 0; padding: ${PADDING}px; background: #c9d1df; align-items: center }
+      img { height: ${height}px }
     </style>${images.join('')}`);
     const picture = await page.locator('body').screenshot();
     await page.close();

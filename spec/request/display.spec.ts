@@ -1,4 +1,4 @@
-import { displayable } from '../../lib/request/display.js';
+import { askerOf, displayable } from '../../lib/request/display.js';
 
 describe('a text of a client’s', () => {
   it.each([
@@ -13,6 +13,9 @@ describe('a text of a client’s', () => {
     ['with a skin tone and a joiner', '👩🏽‍🚀'],
     ['with a joiner after a variation selector', '❤️‍🔥'],
     ['with a flag', '🇪🇺'],
+    ['with a keycap', '1\uFE0F\u20E3'],
+    ['with an emoji as text', '\u2764\uFE0E'],
+    ['with a Chinese character in a variant of its own', '\u845B\u{E0100}'],
     ['that looks like markup, which is for who shows it to escape', '<b onclick="x">&amp;</b>'],
   ])('%s is shown as it is', (_, text) => {
     expect(displayable(text)).toBe(text);
@@ -38,6 +41,10 @@ describe('a text of a client’s', () => {
     ['a lone surrogate', 'a\uD800b', 'a‹U+D800›b'],
     ['a filler', 'a\u3164b', 'a‹U+3164›b'],
     ['a blank braille pattern', 'a\u2800b', 'a‹U+2800›b'],
+    ['a variation selector behind a letter', 'a\uFE0Fb', 'a‹U+FE0F›b'],
+    ['a text in variation selectors', '😀\u{E0100}\u{E0101}', '😀‹U+E0100›‹U+E0101›'],
+    ['more than one selector behind an emoji', '❤\uFE0F\uFE0F', '❤\uFE0F‹U+FE0F›'],
+    ['a Khmer vowel that is not written', 'a\u17B5b', 'a‹U+17B5›b'],
     ['a grapheme joiner', 'a\u034Fb', 'a‹U+034F›b'],
   ])('with %s shows that it is there', (_, text, shown) => {
     expect(displayable(text)).toBe(shown);
@@ -51,5 +58,22 @@ describe('a text of a client’s', () => {
 
   it('has no more marks on a letter than a language writes', () => {
     expect(displayable(`Z${'\u0351'.repeat(500)}algo`)).toBe(`Z${'\u0351'.repeat(3)}algo`);
+  });
+
+  it('has plain spaces only', () => {
+    expect(displayable('a\u00A0b\u2003c\u3000d e')).toBe('a b c d e');
+  });
+});
+
+describe('who asks', () => {
+  it.each([
+    ['The till', 'The till'],
+    [' The till ', 'The till'],
+    ['The\u202Etill', 'The‹U+202E›till'],
+    [undefined, 'till-1'],
+    ['', 'till-1'],
+    [' \u3000\u00A0', 'till-1'],
+  ])('is %j by name, and by its id where the name shows nothing', (clientName, shown) => {
+    expect(askerOf({ clientName, clientId: 'till-1' })).toBe(shown);
   });
 });

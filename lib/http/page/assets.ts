@@ -31,8 +31,9 @@ p { margin: 0 0 0.75rem; }
 .details div { display: grid; grid-template-columns: minmax(5rem, 1fr) 2fr; gap: 0.75rem; padding: 0.4rem 0; }
 .details div + div { border-top: 1px solid var(--line); }
 dt { color: var(--soft); }
-dd { margin: 0; font-weight: 600; max-height: 12rem; overflow-y: auto; }
-.time { margin: 1.25rem 0 1rem; color: var(--soft); font-variant-numeric: tabular-nums; }
+dd { margin: 0; font-weight: 600; }
+.time { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; margin: 1.25rem 0 1rem; color: var(--soft); }
+.time [role=timer] { color: var(--ink); font-weight: 600; font-variant-numeric: tabular-nums; white-space: nowrap; }
 .decision { display: grid; grid-template-columns: 1fr 1fr; gap: 0.75rem; }
 button, .button {
   display: inline-block; min-height: 3rem; padding: 0.6rem 1rem; border: 2px solid var(--accent); border-radius: 0.75rem;
@@ -49,9 +50,10 @@ button.link, a.link {
 .hint { display: block; font-size: 0.875rem; color: var(--soft); }
 .number label { display: block; font-weight: 600; }
 .number input {
-  width: 6rem; min-height: 3rem; margin: 0.25rem 0; padding: 0.25rem 0.5rem; border: 2px solid var(--soft); border-radius: 0.75rem;
+  width: 6rem; min-height: 3rem; margin: 0.25rem 0 0.5rem; padding: 0.25rem 0.5rem; border: 2px solid var(--soft); border-radius: 0.75rem;
   background: var(--card); color: var(--ink); font: inherit; font-size: 1.5rem; letter-spacing: 0.2em; text-align: center;
 }
+.number input[aria-invalid] { border-color: var(--bad); }
 .problem { padding: 0.6rem 0.9rem; border: 2px solid var(--bad); border-radius: 0.75rem; color: var(--bad); }
 .notice { text-align: center; }
 .notice svg { width: 3rem; height: 3rem; margin-bottom: 0.5rem; fill: none; stroke: var(--soft); stroke-width: 3; stroke-linecap: round; stroke-linejoin: round; }
@@ -70,18 +72,18 @@ const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).re
 const time = document.querySelector('.time');
 if (time) {
   const end = performance.now() + Number(time.dataset.seconds) * 1000;
+  const timer = document.createElement('span');
+  timer.setAttribute('role', 'timer');
+  time.append(timer);
   const tick = () => {
     const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
     if (left === 0) location.reload();
     else setTimeout(tick, 1000);
-    const clock = Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0');
-    let shown = time.querySelector('span');
-    if (!shown) {
-      shown = document.createElement('span');
-      shown.setAttribute('role', 'timer');
-      time.append(' (', shown, ')');
-    }
-    shown.textContent = clock;
+    timer.textContent = Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0');
+    // The words that are beside it must not say another time.
+    const minutes = time.querySelector('.minutes');
+    if (minutes && left >= 60) minutes.textContent = Math.floor(left / 60);
+    else if (minutes) minutes.parentElement.textContent = time.dataset.lastMinute;
   };
   tick();
 }

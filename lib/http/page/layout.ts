@@ -33,7 +33,7 @@ const SIGNS: Readonly<Record<'good' | 'bad' | 'plain', Markup>> = { good: TICK, 
 export function notice(
   kind: keyof typeof SIGNS,
   title: string,
-  sentences: readonly string[],
+  sentences: readonly Content[],
   more?: Content,
 ): Markup {
   return html`<section class="card notice ${kind}">${SIGNS[kind]}<h1>${title}</h1>

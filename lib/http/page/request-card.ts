@@ -1,6 +1,7 @@
-import { html, type Markup } from '../../html.js';
-import { displayable } from '../../request/display.js';
+import { type Content, html, type Markup } from '../../html.js';
+import { askerOf, displayable } from '../../request/display.js';
 import type { RequestView } from '../../request/view.js';
+import { bdi, withClient } from './client-text.js';
 import type { Language } from './language.js';
 
 /** How much of one value of a detail is shown, in characters, and how deep. */
@@ -19,10 +20,11 @@ export interface CardForm {
 
 /** A pending request, with the form that decides it. */
 export function requestCard(request: RequestView, { texts }: Language, form: CardForm): Markup {
-  const client = displayable(request.clientName ?? request.clientId, 100);
+  const client = askerOf(request);
   const { bindingMessage, numberMatching } = request;
+  const invalid = form.problem === undefined ? undefined : html` aria-invalid="true" autofocus`;
   return html`<article class="card" aria-labelledby="message">
-<p class="asks">${filled(texts.asks, 'client', client)}</p>
+<p class="asks">${withClient(texts.asks, client)}</p>
 <h1 id="message">${bindingMessage === undefined ? texts.question : bdi(displayable(bindingMessage))}</h1>
 ${request.authorizationDetails.map((detail) => details(detail))}
 <h2>${texts.wants}</h2>
@@ -36,14 +38,16 @@ ${
     : html`<h2>${texts.resources}</h2>
 <ul class="scopes">${request.resources.map((resource) => html`<li>${bdi(displayable(resource))}</li>`)}</ul>`
 }
-<p class="time" data-seconds="${request.expiresIn}">${timeLeft(request, texts)}</p>
+<p class="time" data-seconds="${request.expiresIn}" data-last-minute="${texts.lastMinute}"><span>${timeLeft(request, texts)}</span></p>
 <form method="post" action="">
-${form.problem === undefined ? undefined : html`<p class="problem" role="alert">${form.problem}</p>`}
+${form.problem === undefined ? undefined : html`<p class="problem" id="problem" role="alert">${form.problem}</p>`}
 <input type="hidden" name="form" value="${form.seal}">
 ${
   numberMatching
-    ? html`<p class="number"><label for="number">${texts.number}</label>
-<input id="number" name="number" inputmode="numeric" autocomplete="off" pattern="[0-9]{2}" minlength="2" maxlength="2" aria-describedby="number-hint">
+    ? // Enter in the field presses the first button of the form, and must not deny who has just typed the number.
+      html`<button name="verdict" value="approve" hidden></button>
+<p class="number"><label for="number">${texts.number}</label>
+<input id="number" name="number" inputmode="numeric" autocomplete="off" pattern="[0-9]{2}" minlength="2" maxlength="2" aria-describedby="number-hint"${invalid}>
 <span id="number-hint" class="hint">${texts.numberHint}</span></p>`
     : undefined
 }
@@ -52,26 +56,19 @@ ${
 <button name="verdict" value="approve">${texts.approve}</button>
 </div>
 <p class="report"><button class="link" name="verdict" value="report" aria-describedby="report-hint">${texts.report}</button>
-<span id="report-hint" class="hint">${filled(texts.reportHint, 'client', client)}</span></p>
+<span id="report-hint" class="hint">${withClient(texts.reportHint, client)}</span></p>
 </form>
 </article>`;
 }
 
-/** Text that came from a client, which must not turn the text around it. */
-const bdi = (text: string): Markup => html`<bdi>${text}</bdi>`;
-
-/** A text of the server's with a client's text in it. */
-function filled(template: string, name: string, value: string): Markup {
-  const [before = '', ...rest] = template.split(`{${name}}`);
-  return html`${before}${rest.map((after) => html`${html`<strong>${bdi(value)}</strong>`}${after}`)}`;
-}
-
 /** As it stands without a script; with one it is counted down. */
-function timeLeft({ expiresIn, expiresAt }: RequestView, texts: Language['texts']): string {
+function timeLeft({ expiresIn, expiresAt }: RequestView, texts: Language['texts']): Content {
   if (expiresIn < 60) return texts.lastMinute;
+  const minutes = html`<span class="minutes">${Math.floor(expiresIn / 60)}</span>`;
   return texts.timeLeft
-    .replaceAll('{minutes}', String(Math.floor(expiresIn / 60)))
-    .replaceAll('{time}', expiresAt.toISOString().slice(11, 16));
+    .replaceAll('{time}', expiresAt.toISOString().slice(11, 16))
+    .split('{minutes}')
+    .map((part, index) => [index > 0 ? minutes : undefined, part]);
 }
 
 const wordsOf = (scopes: Readonly<Record<string, string>>, scope: string): string | undefined =>
@@ -79,7 +76,10 @@ const wordsOf = (scopes: Readonly<Record<string, string>>, scope: string): strin
 
 /** An authorization detail (RFC 9396): its members by name, those of members as `name › name`. */
 function details(detail: object): Markup {
-  const rows = flattened(detail, [], 0).slice(0, MOST_VALUES);
+  const all = flattened(detail, [], 0);
+  const hidden = all.length - MOST_VALUES;
+  // What is left out is not passed over in silence.
+  const rows = hidden > 0 ? [...all.slice(0, MOST_VALUES), ['…', `+${hidden}`] as const] : all;
   return html`<dl class="details">${rows.map(
     ([name, value]) =>
       html`<div><dt>${bdi(displayable(name, 100))}</dt><dd>${bdi(displayable(value, LONGEST_VALUE))}</dd></div>`,
@@ -87,7 +87,7 @@ function details(detail: object): Markup {
 }
 
 function flattened(value: unknown, path: readonly string[], depth: number): [name: string, value: string][] {
-  if (typeof value !== 'object' || value === null || depth > DEEPEST) {
+  if (typeof value !== 'object' || value === null || isEmpty(value) || depth > DEEPEST) {
     return [[path.join(' › '), typeof value === 'string' ? value : JSON.stringify(value)]];
   }
   if (Array.isArray(value) && value.every((one) => typeof one !== 'object')) {
@@ -95,3 +95,5 @@ function flattened(value: unknown, path: readonly string[], depth: number): [nam
   }
   return Object.entries(value).flatMap(([name, member]) => flattened(member, [...path, name], depth + 1));
 }
+
+const isEmpty = (value: object): boolean => Object.keys(value).length === 0;

@@ -1,8 +1,9 @@
 import type { Request, Response } from 'express';
 import { type Content, html } from '../../html.js';
 import type { PageTexts } from '../../page-texts.js';
-import { displayable } from '../../request/display.js';
+import { askerOf } from '../../request/display.js';
 import type { RequestView } from '../../request/view.js';
+import { withClient } from './client-text.js';
 import type { Language } from './language.js';
 import { layout, notice } from './layout.js';
 import { type CardForm, requestCard } from './request-card.js';
@@ -40,9 +41,9 @@ const NOTICES: Readonly<
 > = {
   invalid: [404, 'bad', 'invalidTitle', ['invalid']],
   expired: [410, 'plain', 'expiredTitle', ['expired']],
-  approved: [200, 'good', 'approvedTitle', ['used', 'approved']],
-  denied: [200, 'plain', 'deniedTitle', ['used', 'denied']],
-  cancelled: [200, 'plain', 'cancelledTitle', ['used', 'cancelled']],
+  approved: [200, 'good', 'approvedTitle', ['approved', 'used']],
+  denied: [200, 'plain', 'deniedTitle', ['denied', 'used']],
+  cancelled: [200, 'plain', 'cancelledTitle', ['cancelled']],
   reported: [200, 'plain', 'deniedTitle', ['reported']],
   wrongNumber: [403, 'bad', 'deniedTitle', ['wrongNumber']],
   stranger: [403, 'bad', 'strangerTitle', ['stranger']],
@@ -67,8 +68,8 @@ export class View {
   show(shown: Shown, request?: RequestView): void {
     const { texts } = this.language;
     const [status, sign, title, sentences, back] = NOTICES[shown as Notice];
-    const client = request ? displayable(request.clientName ?? request.clientId, 100) : '';
-    const said = sentences.map((name) => texts[name].replaceAll('{client}', client));
+    const client = request ? askerOf(request) : '';
+    const said = sentences.map((name) => withClient(texts[name], client));
     const more = back && html`<p><a class="link" href="">${texts.back}</a></p>`;
     this.#send(status, texts[title], notice(sign, texts[title], said, more));
   }
