@@ -1,10 +1,14 @@
 // Which requirements are cited by which specs, and what is wrong with that.
 
-/** The ids that a name cites: `[HINT-13]` or `[PING-7, PING-8]` anywhere in it, `UX-4: ` at its start. */
+/**
+ * The ids that a name cites: `[HINT-13]` or `[PING-7, PING-8]` anywhere in it, `UX-4: ` at its start. `SD-1` and its like are cases of the
+ * tutorial's dialect, which stands beside the requirements.
+ */
 export function citedIn(name) {
   const bracketed = [...name.matchAll(/\[([A-Z]{2,}-\d+(?:, ?[A-Z]{2,}-\d+)*)\]/g)];
   const leading = /^([A-Z]{2,}-\d+): /.exec(name);
-  return [...bracketed.flatMap(([, ids]) => ids.split(/, ?/)), ...(leading ? [leading[1]] : [])];
+  const ids = [...bracketed.flatMap(([, listed]) => listed.split(/, ?/)), ...(leading ? [leading[1]] : [])];
+  return ids.filter((id) => !id.startsWith('SD-'));
 }
 
 /** Whether every spec ran. There are many ways to choose some, so what ran is looked at. */
