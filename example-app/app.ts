@@ -26,6 +26,7 @@ import { storageIn } from './storage.js';
 import { Subscriptions } from './subscriptions.js';
 import { tillRoutes } from './till.js';
 import { TillClient } from './till-client.js';
+import { tutorial } from './tutorial.js';
 
 /** The example, ready to be listened with. */
 export interface Example {
@@ -57,11 +58,14 @@ export function createExample(env: Env): Example {
   const passkeys = new Passkeys(storage);
   const mailbox = settings.production ? undefined : new Mailbox();
   const stopping = new AbortController();
+  const dialect = tutorial(settings);
 
   const ciba = createCiba({
     redis,
     resolveLoginHint,
     maxExpiry: 3600,
+    compat: dialect?.compat,
+    verifyUserCode: dialect?.verifyUserCode,
     delivery: { allowLoopback: isCalledHere(settings) },
     limits: settings.limits ? undefined : false,
     authenticateDecision: (req) => session.read(req),
@@ -77,7 +81,9 @@ export function createExample(env: Env): Example {
   });
   const provider = new Provider(
     settings.issuer,
-    ciba.configure(providerConfig(keys, redis && redisAdapter(redis), settings.callbacks)),
+    ciba.configure(
+      providerConfig(keys, redis && redisAdapter(redis), settings.callbacks, dialect?.clients ?? []),
+    ),
   );
   provider.proxy = secure;
   provider.on('server_error', (_ctx, error) => console.error('the provider failed:', error));

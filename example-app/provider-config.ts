@@ -1,4 +1,4 @@
-import type { AdapterFactory } from 'oidc-provider';
+import type { AdapterFactory, ClientMetadata } from 'oidc-provider';
 import type { ConfigurationWithCiba } from 'oidc-provider-ciba';
 import { findAccount } from './accounts.js';
 import { clients } from './clients.js';
@@ -15,10 +15,11 @@ export function providerConfig(
   keys: ServerKeys,
   adapter: AdapterFactory | undefined,
   callbacks: Settings['callbacks'],
+  more: readonly ClientMetadata[],
 ): ConfigurationWithCiba {
   return {
     ...(adapter && { adapter }),
-    clients: clients(callbacks),
+    clients: [...clients(callbacks), ...more],
     findAccount,
     jwks: keys.jwks,
     cookies: { keys: [...keys.cookies] },

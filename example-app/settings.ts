@@ -15,6 +15,8 @@ export interface Settings {
   readonly limits: boolean;
   readonly production: boolean;
   readonly callbacks: Readonly<Record<CalledMode, CallbackTarget>>;
+  /** Where the tutorial's clients are told where their requests stand, instead of at the address that it prints. */
+  readonly tutorialCallback: string | undefined;
   /** Whether a push service may be on this machine, as one that is written or tested is. */
   readonly localPushService: boolean;
 }
@@ -36,21 +38,28 @@ export function settingsOf(env: Env): Settings {
   }
   const target = (mode: CalledMode, name: string): CallbackTarget => {
     const url = env[name] || callbackUrl(callbackPort(issuer, port), mode);
-    if (!/^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '')) {
+    if (!isHttpUrl(url)) {
       throw new Error(`${name} must be a URL such as https://till.example/callback`);
     }
     return { url, elsewhere: url !== callbackUrl(port, mode) };
   };
+  const tutorialCallback = env['TUTORIAL_CALLBACK'] || undefined;
+  if (tutorialCallback && !isHttpUrl(tutorialCallback)) {
+    throw new Error('TUTORIAL_CALLBACK must be a URL such as http://127.0.0.1:4000/callback');
+  }
   return {
     port,
     issuer: issuer.replace(/\/$/, ''),
     redisUrl,
     limits: env['LIMITS'] !== 'off',
     production: env['NODE_ENV'] === 'production',
+    tutorialCallback,
     localPushService: env['PUSH_SERVICE'] === 'local',
     callbacks: { ping: target('ping', 'PING_ENDPOINT'), push: target('push', 'PUSH_ENDPOINT') },
   };
 }
+
+const isHttpUrl = (url: string): boolean => /^https?:$/.test(URL.canParse(url) ? new URL(url).protocol : '');
 
 /** Whether a client is called on this machine. */
 export function isCalledHere({ callbacks }: Settings): boolean {

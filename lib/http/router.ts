@@ -4,6 +4,7 @@ import type { Links } from '../request/links.js';
 import type { Requests } from '../request/requests.js';
 import type { Seals } from '../request/seals.js';
 import type { Settings } from '../settings.js';
+import { type CompatParts, compatFilter } from './compat/filter.js';
 import { decisionRouter } from './decisions.js';
 import { decisionPage } from './page/page.js';
 
@@ -14,6 +15,8 @@ export interface RouterParts {
   readonly settings: Settings;
   /** Left out where there is no decision page. */
   readonly page?: PageParts | undefined;
+  readonly provider: CompatParts['provider'];
+  readonly used: CompatParts['used'];
 }
 
 /** What the decision page is made of. */
@@ -29,8 +32,11 @@ export interface PageParts {
  * passes whatever the server has put in front of it. The decision endpoints and the decision page are there only
  * where the server says who is asking.
  */
-export function cibaRouter({ paths, requests, settings, page }: RouterParts): Router {
+export function cibaRouter({ paths, requests, settings, page, provider, used }: RouterParts): Router {
   const router = Router();
+  const { compat } = settings;
+  // In front of all: what follows sees a message of the standard.
+  if (compat) router.use(compatFilter({ provider, paths, settings, compat, used }));
   router.all(paths.backchannel, onlyPost);
   // A preflight is oidc-provider's to answer, for the clients that the server lets call from a browser.
   router.all(paths.token, (req, res, next) => (req.method === 'OPTIONS' ? next() : onlyPost(req, res, next)));

@@ -1,24 +1,15 @@
-import type { IncomingMessage } from 'node:http';
 import { parse } from 'node:querystring';
 import type Provider from 'oidc-provider';
 import { errors } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Store } from '../store/store.js';
+import { formOf, type Incoming } from './form-body.js';
 import { CIBA_GRANT } from './names.js';
 
 type KoaContext = Parameters<Provider['middleware'][number]>[0];
 
-/** What Express adds: the URL that a request had before it was mounted, and a body that somebody has parsed. */
-interface Incoming extends IncomingMessage {
-  originalUrl?: string;
-  body?: unknown;
-}
-
 /** Where a client withdraws its request, below the backchannel authentication endpoint. */
 export const CANCEL = '/cancel';
-
-/** The largest form that is looked at, in bytes: as much as oidc-provider reads. */
-const LARGEST = 56 * 1024;
 
 const FORM = 'application/x-www-form-urlencoded';
 
@@ -102,38 +93,4 @@ async function withPath(req: Incoming, path: string, work: () => Promise<void>):
     req.url = url;
     if (originalUrl !== undefined) req.originalUrl = originalUrl;
   }
-}
-
-/** The form of a request, which stays there to be read; nothing where it is too large. */
-async function formOf(req: Incoming): Promise<string | undefined> {
-  if (req.readable) return (await peek(req))?.toString();
-  // Where the server has parsed it before, oidc-provider takes what came of that.
-  const { body } = req;
-  if (typeof body === 'string' || Buffer.isBuffer(body)) return body.toString();
-  return new URLSearchParams((body ?? {}) as Record<string, string>).toString();
-}
-
-/** Reads a body and puts it back. */
-function peek(req: IncomingMessage): Promise<Buffer | undefined> {
-  const chunks: Buffer[] = [];
-  const announced = Number(req.headers['content-length'] ?? Number.NaN);
-  let length = 0;
-  return new Promise((resolve) => {
-    const done = (): void => {
-      req.off('readable', look).off('close', done).off('error', done);
-      resolve(length > LARGEST ? undefined : Buffer.concat(chunks));
-    };
-    const look = (): void => {
-      for (let chunk = req.read(); chunk !== null; chunk = req.read()) {
-        chunks.push(chunk);
-        length += chunk.length;
-      }
-      if (length <= LARGEST && length !== announced && !req.complete) return;
-      // In the same turn as the last look: a stream whose end was told takes nothing back.
-      if (length > 0) req.unshift(Buffer.concat(chunks));
-      done();
-    };
-    req.on('readable', look).on('close', done).on('error', done);
-    look();
-  });
 }
