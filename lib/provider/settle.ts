@@ -36,8 +36,9 @@ export async function settleRedemption(
     return;
   }
   const { handle, clientId, token } = claim;
+  const answer = await claim.keep();
   const leaseLeft = CLAIM_LEASE - (performance.now() - claim.wonAt) - SETTLE_WITHIN;
-  const settled = await parts.store.settle(handle, token, leaseLeft).catch((error: unknown) => {
+  const settled = await parts.store.settle(handle, token, leaseLeft, answer).catch((error: unknown) => {
     if (error instanceof CibaError) return error;
     throw error;
   });

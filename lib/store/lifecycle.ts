@@ -28,6 +28,8 @@ export interface RequestRecord {
   lastPoll?: { operation: string; result: 'pending' | 'slow_down'; nextAt: number };
   decided?: { operation: string; decision: string; at: number };
   claim?: { token: string; until: number };
+  /** The answer that has left, sealed. */
+  answer?: { sealed: string; until: number };
   delivery?: DeliveryRecord;
   prompt?: PromptRecord;
 }

@@ -9,6 +9,7 @@ import type {
   DecisionAttempt,
   DecisionResult,
   Guess,
+  KeptAnswer,
   NewRequest,
   Owner,
   PollAttempt,
@@ -137,10 +138,13 @@ export class MemoryStore implements Store {
     return { result: 'won' };
   }
 
-  async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
+  async settle(handle: string, token: string, leaseLeft = 0, answer?: KeptAnswer): Promise<boolean> {
     const { record, status } = this.#find(handle);
     if (!record || status === 'gone' || record.claim?.token !== token) return false;
-    if (status === 'claimed' && this.#leaseLeft(record) >= leaseLeft) record.status = 'redeemed';
+    if (status === 'claimed' && this.#leaseLeft(record) >= leaseLeft) {
+      record.status = 'redeemed';
+      if (answer) record.answer = { sealed: answer.sealed, until: this.#now() + answer.lifetime };
+    }
     return record.status === 'redeemed';
   }
 
@@ -149,6 +153,12 @@ export class MemoryStore implements Store {
     if (record?.claim?.token !== token || (status !== 'claimed' && status !== 'redeemed')) return;
     record.status = 'approved';
     delete record.claim;
+    delete record.answer;
+  }
+
+  async answerOf(handle: string): Promise<string | undefined> {
+    const answer = this.#requests.get(handle)?.answer;
+    return answer && this.#now() < answer.until ? answer.sealed : undefined;
   }
 
   async remove(handle: string, owner?: Owner): Promise<void> {
@@ -222,6 +232,7 @@ export class MemoryStore implements Store {
     this.#limits.sweep();
     for (const [handle, record] of this.#requests) {
       if (statusAt(record, now) === 'gone') this.#requests.delete(handle);
+      else if (record.answer && now >= record.answer.until) delete record.answer;
       // As Redis does: what nobody decided keeps no secret beyond its end.
       else if (record.status === 'pending' && now >= record.expiresAt + EXPIRY_GRACE) {
         delete record.delivery?.callback;

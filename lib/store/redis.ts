@@ -11,6 +11,7 @@ import type {
   DecisionAttempt,
   DecisionResult,
   Guess,
+  KeptAnswer,
   NewRequest,
   Owner,
   PollAttempt,
@@ -174,12 +175,18 @@ export class RedisStore implements Store {
     return result === 'claimed' ? { result, wait } : { result };
   }
 
-  async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
-    return (await this.#redis.run('settle', [this.#requestKey(handle)], [token, Math.ceil(leaseLeft)])) === 1;
+  async settle(handle: string, token: string, leaseLeft = 0, answer?: KeptAnswer): Promise<boolean> {
+    const args = [token, Math.ceil(leaseLeft), answer?.sealed ?? '', answer?.lifetime ?? 0];
+    return (await this.#redis.run('settle', this.#answerKeys(handle), args)) === 1;
+  }
+
+  async answerOf(handle: string): Promise<string | undefined> {
+    const [, key = ''] = this.#answerKeys(handle);
+    return ((await this.#redis.run('answer', [key], [])) as string | null) ?? undefined;
   }
 
   async release(handle: string, token: string): Promise<void> {
-    await this.#redis.run('release', [this.#requestKey(handle)], [token]);
+    await this.#redis.run('release', this.#answerKeys(handle), [token]);
   }
 
   async remove(handle: string, owner?: Owner): Promise<void> {
@@ -236,6 +243,11 @@ export class RedisStore implements Store {
 
   #requestKey(handle: string): string {
     return requestKey(this.#prefix, handle);
+  }
+
+  #answerKeys(handle: string): [string, string] {
+    const key = this.#requestKey(handle);
+    return [key, `${key}:answer`];
   }
 
   #clientKey(clientId: string): string {

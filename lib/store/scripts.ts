@@ -7,7 +7,7 @@ export interface Script {
 }
 
 /** The name of a script. */
-export type ScriptName = 'admit' | 'advance' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'told' | 'unblock';
+export type ScriptName = 'admit' | 'advance' | 'answer' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'told' | 'unblock';
 
 /** One script per state change, by name. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
@@ -93,6 +93,24 @@ if r[5] ~= ARGV[2] then return false end
 redis.call('HSET', KEYS[1], 'prompt', r[5] + 1, 'progress', ARGV[4], 'advanced', ARGV[2], 'nextprompt',
   now + tonumber(ARGV[3]))
 return tonumber(ARGV[3])
+`,
+  },
+  answer: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Reads the answer that has left to whoever redeemed a request.
+  KEYS[1] the answer
+  ARGV[1] clock offset in ms
+  Output  the answer, sealed, or false where none is kept
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+local r = redis.call('HMGET', KEYS[1], 'sealed', 'until')
+if not r[1] or clock(ARGV[1]) >= tonumber(r[2]) then return false end
+return r[1]
 `,
   },
   block: {
@@ -587,10 +605,11 @@ return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r
 `,
   },
   release: {
-    numberOfKeys: 1,
+    numberOfKeys: 2,
     lua: `--[[
   Gives a claim back, also a settled one whose tokens have not left.
   KEYS[1] the request
+  KEYS[2] the answer that was to leave, where it was kept
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
   Output  1 if this call gave it back, else 0
@@ -613,6 +632,7 @@ local status = status_at(now, r[1], r[2], r[3], r[4])
 if r[5] ~= ARGV[2] or (status ~= 'claimed' and status ~= 'redeemed') then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'approved')
 redis.call('HDEL', KEYS[1], 'claim', 'lease')
+redis.call('DEL', KEYS[2])
 return 1
 `,
   },
@@ -707,13 +727,16 @@ return 'ok'
 `,
   },
   settle: {
-    numberOfKeys: 1,
+    numberOfKeys: 2,
     lua: `--[[
   Ends a redemption, while its claim holds.
   KEYS[1] the request
+  KEYS[2] the answer that leaves, where it is kept
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
   ARGV[3] how much of the lease must be left, in ms
+  ARGV[4] the answer, sealed, '' where it is not kept
+  ARGV[5] for how many ms it is kept
   Output  1 if the request is redeemed by this claim, else 0
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -736,6 +759,10 @@ if status == 'redeemed' then return 1 end
 if status ~= 'claimed' then return 0 end
 if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'redeemed')
+if ARGV[4] ~= '' then
+  redis.call('HSET', KEYS[2], 'sealed', ARGV[4], 'until', now + tonumber(ARGV[5]))
+  redis.call('PEXPIRE', KEYS[2], ARGV[5])
+end
 return 1
 `,
   },

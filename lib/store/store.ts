@@ -152,6 +152,14 @@ export interface ClaimAttempt {
   readonly lease: number;
 }
 
+/** An answer that has left, kept for a client that did not get it. */
+export interface KeptAnswer {
+  /** Sealed by whoever keeps it: nobody who reads the store can open it. */
+  readonly sealed: string;
+  /** In milliseconds. */
+  readonly lifetime: number;
+}
+
 /** What became of a claim. */
 export type ClaimResult =
   | { readonly result: 'won' }
@@ -188,9 +196,12 @@ export interface Store {
   claim(attempt: ClaimAttempt): Promise<ClaimResult>;
   /**
    * Ends a redemption: `true` only while the claim of this token holds, with at least `leaseLeft` milliseconds (default 0) of
-   * its lease to come. With it a caller makes sure that a settle which it has given up cannot take effect later.
+   * its lease to come. With it a caller makes sure that a settle which it has given up cannot take effect later. In the same step the
+   * answer that leaves is kept for a while, where it is given.
    */
-  settle(handle: string, token: string, leaseLeft?: number): Promise<boolean>;
+  settle(handle: string, token: string, leaseLeft?: number, answer?: KeptAnswer): Promise<boolean>;
+  /** The answer that was kept when this request was redeemed, as long as it is. */
+  answerOf(handle: string): Promise<string | undefined>;
   /**
    * Gives a claim back, so that the next poll may redeem; also one that was settled, where the settle's answer was lost and the
    * tokens have not left. Only the holder of the token, who knows that, may call it.

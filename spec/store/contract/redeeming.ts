@@ -45,6 +45,29 @@ export function redeeming(given: () => Given): void {
     expect(await claim(store, handle, 'theirs')).toEqual({ result: 'won' });
   });
 
+  test('the answer that leaves is kept for as long as it was to be, and goes with a redemption that is taken back', async () => {
+    const { store, other, clock } = given();
+    const kept = { sealed: 'sealed', lifetime: 10_000 };
+    const handle = await approved();
+    await claim(store, handle, 'mine');
+    expect(await other.settle(handle, 'theirs', 0, kept)).toBe(false);
+    expect(await store.answerOf(handle)).toBeUndefined();
+    expect(await store.settle(handle, 'mine', 0, kept)).toBe(true);
+    expect(await other.answerOf(handle)).toBe('sealed');
+    await other.release(handle, 'mine');
+    expect(await store.answerOf(handle)).toBeUndefined();
+    await claim(store, handle, 'again');
+    await store.settle(handle, 'again', 0, kept);
+    clock.advance(5_000);
+    expect(await other.answerOf(handle)).toBe('sealed');
+    clock.advance(5_000);
+    expect(await other.answerOf(handle)).toBeUndefined();
+    const unkept = await approved();
+    await claim(store, unkept, 'mine');
+    await store.settle(unkept, 'mine');
+    expect(await store.answerOf(unkept)).toBeUndefined();
+  });
+
   const refusals = allStatuses.filter((status) => status !== 'approved' && status !== 'claimed');
   test.each(refusals)(
     'a request that is %s cannot be claimed, and the claim is told why',
