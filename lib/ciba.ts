@@ -11,10 +11,11 @@ import { Deliveries } from './delivery/deliveries.js';
 import { MemoryQueue } from './delivery/memory-queue.js';
 import { Outgoing } from './delivery/outgoing.js';
 import type { DeliveryQueue } from './delivery/queue.js';
+import { StatusNotifications } from './delivery/status-notifications.js';
 import { DueWorker } from './delivery/worker.js';
 import { CibaError } from './errors.js';
 import { type CibaEventName, type CibaListener, Events } from './events.js';
-import { cibaRouter, type PageParts } from './http/router.js';
+import { cibaRouter, type PageParts, type RouterParts } from './http/router.js';
 import type { CibaOptions } from './options.js';
 import { attach } from './provider/attach.js';
 import { type ConfigurationWithCiba, type Configured, configure } from './provider/configure.js';
@@ -128,12 +129,18 @@ export function createCiba(options: CibaOptions = {}): Ciba {
       const { configured } = made;
       const { userCodes } = configured;
       checkIssuer(given.issuer, settings);
-      const paths = attach(given, configured, requests, { store, events, userCodes });
+      const statusNotifications = notifiesStatus(settings)
+        ? new StatusNotifications({ store, events, outgoing: new Outgoing(settings.delivery) })
+        : undefined;
+      const steps = { store, events, userCodes, settings, statusNotifications };
+      const paths = attach(given, configured, requests, steps);
+      const used: RouterParts['used'] = (clientId, what) => events.emit('compat.used', { clientId, what });
       const page = pageOf(given, configured, settings);
-      const router = cibaRouter({ paths, requests, settings, page });
+      const router = cibaRouter({ paths, requests, settings, page, provider: given, used });
       const parts = { store, events, settings };
       const delivery = deliveryOf(given, configured, parts);
-      attached = { provider: given, router, delivery, prompting: promptingOf(parts, page?.links) };
+      const prompting = promptingOf(parts, page?.links);
+      attached = { provider: given, router, delivery, prompting, statusNotifications };
     }
     return attached;
   }
@@ -171,6 +178,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     },
     on: (name, listener) => events.on(name, listener),
     async close() {
+      attached?.statusNotifications?.close();
       await Promise.all(workingIn(attached).map((part) => part.close()));
       await store.close();
       events.removeAll();
@@ -186,6 +194,8 @@ interface Attached {
   readonly delivery: Working | undefined;
   /** Prompting people, where there are channels. */
   readonly prompting: Working | undefined;
+  /** Telling clients of the dialect where their requests stand. */
+  readonly statusNotifications: StatusNotifications | undefined;
 }
 
 /** What is done beside the HTTP requests. */
@@ -209,6 +219,8 @@ interface Parts {
 
 /** The turn that a decision makes due. */
 const FIRST_TURN = 1;
+
+const notifiesStatus = ({ compat }: Settings): boolean => compat?.statusNotifications === true;
 
 const isTold = (modes: ReadonlySet<string>): boolean => modes.has('ping') || modes.has('push');
 

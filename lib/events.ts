@@ -25,6 +25,15 @@ export interface PromptEvent extends RequestEvent {
   readonly attempts: number;
 }
 
+/** In what a message may differ from the standard, where the option `compat` takes it all the same. */
+export type CompatUse =
+  | 'form_newlines'
+  | 'grant_alias'
+  | 'implied_hint'
+  | 'user_code'
+  | 'endpoint_alias'
+  | 'registration';
+
 /**
  * The events of a {@link Ciba}, by name. Each is emitted after the store has accepted what it tells.
  */
@@ -76,6 +85,8 @@ export interface CibaEvents {
   'poll.expired': RequestEvent;
   /** Tokens were issued and the redemption is settled; the answer leaves now. */
   'redemption.settled': RequestEvent;
+  /** A client that did not get the answer of its redemption has come again within `replayGrace`, and was given the same. */
+  'redemption.repeated': RequestEvent;
   /** The provider refused after the claim, or the client has gone; the approval is there for the next poll. */
   'redemption.released': RequestEvent & { readonly error: string | undefined };
   /** The redemption could not be settled in time, so what was issued is destroyed and the approval is given back. */
@@ -105,6 +116,16 @@ export interface CibaEvents {
   'delivery.failed': DeliveryEvent & { readonly reason: string };
   /** A turn of telling a client met a fault, such as tokens that could not be issued; it is taken again. `cause` is for the log. */
   'delivery.error': { readonly handle: string; readonly cause: unknown };
+  /**
+   * A message of the dialect that `compat` takes has come in this client's name; whether it was the client is found out after that. Each
+   * deviation from the standard is told by itself.
+   */
+  'compat.used': { readonly clientId: string; readonly what: CompatUse };
+  /** A client was told at its redirect URI where its request stands (`compat`), or was not: `reason` is a status code or a word. */
+  'compat.told': RequestEvent & {
+    readonly status: 'pending' | 'success' | 'failure';
+    readonly reason: string;
+  };
   /** The store did not answer in time. */
   'store.unavailable': { readonly cause: unknown };
 }

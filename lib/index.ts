@@ -23,6 +23,7 @@ export type {
   CibaEventName,
   CibaEvents,
   CibaListener,
+  CompatUse,
   DeliveryEvent,
   PromptEvent,
   RequestEvent,
@@ -30,6 +31,8 @@ export type {
 /** What it can be told. */
 export type {
   CibaOptions,
+  CompatApproval,
+  CompatOptions,
   Decider,
   DeliveryOptions,
   InteractionContext,
@@ -46,6 +49,7 @@ export type { CibaFeature } from './provider/feature.js';
 /** Looking at requests and deciding them. */
 export type { AuthorizationDetail } from './request/payload.js';
 export type { Approval, Denial, Requests } from './request/requests.js';
+export { hashUserCode, matchesUserCode, type UserCodeOptions } from './request/user-code.js';
 export type { RequestView } from './request/view.js';
 export type { DeliveryState } from './store/outbox.js';
 export type { RedisClient } from './store/redis-connection.js';

@@ -157,6 +157,43 @@ export interface LoginHintTokenIssuer {
   readonly algorithms?: readonly string[] | undefined;
 }
 
+/**
+ * Takes the messages of a widely read tutorial as it prints them; see {@link CibaOptions.compat}. All may be left out. They differ from
+ * CIBA in names, in what they leave out and in how they are laid out, never in who decides and who authenticates.
+ */
+export interface CompatOptions {
+  /**
+   * Clients that may register themselves with an id and a secret of their own choosing, by `client_id`; `features.registration` must be on.
+   * Default none.
+   */
+  readonly preapproved?: Readonly<Record<string, CompatApproval>> | undefined;
+  /**
+   * What becomes of `backchannel_authentication_endpoint` and `token_endpoint` in a registration, where they have no place: with `drop`
+   * they are left out, with `verify` they must be this server's as well. Default `drop`.
+   */
+  readonly opEndpoints?: 'drop' | 'verify' | undefined;
+  /**
+   * Whether a client that polls is told where its request stands, at its first redirect URI: `pending` once it is acknowledged, then
+   * `success` or `failure`. Each is sent once at most and not again where it fails, by the process that acknowledged the request; what
+   * that process forgets when it ends is not told. It holds the `auth_req_id` and no token, proves nothing, and the client polls all the
+   * same. Where it may be sent is what `delivery` says. Default `true`.
+   */
+  readonly statusNotifications?: boolean | undefined;
+  /**
+   * Development only: the secrets of these clients may be shorter than 22 characters, 128 bits. The issuer must be on this machine's loopback
+   * interface. Default `false`.
+   */
+  readonly allowWeakSecrets?: boolean | undefined;
+}
+
+/** A registration that an administrator has approved beforehand. */
+export interface CompatApproval {
+  /** The secret that the client registers with: whoever does not have it cannot take the id. */
+  readonly secret: string;
+  /** The `login_hint` that stands for this client where it sends no hint. Default: there is none, and it must send one. */
+  readonly subject?: string | undefined;
+}
+
 /** The options of {@link createCiba}. All may be left out. */
 export interface CibaOptions {
   /**
@@ -193,6 +230,12 @@ export interface CibaOptions {
    * Default 600.
    */
   readonly retention?: number | undefined;
+  /**
+   * How long a client whose connection broke may come again for the very same token response, in seconds, with the same authentication
+   * and key. 0 to 60. Default 0: a request is redeemed once, whatever becomes of the answer. What is kept is encrypted with the
+   * `auth_req_id`, which is not stored.
+   */
+  readonly replayGrace?: number | undefined;
   /** How often people may be asked, one by one below, or `false` for as often as clients like. Default: each its own. */
   readonly limits?: LimitOptions | false | undefined;
   /**
@@ -202,6 +245,12 @@ export interface CibaOptions {
   readonly resolveLoginHint?:
     | ((hint: string, ctx: KoaContextWithOIDC) => Promise<string | undefined> | string | undefined)
     | undefined;
+  /**
+   * Whether clients are kept from finding out whom the server knows: a `login_hint` that leads to nobody is acknowledged as any other,
+   * nobody is prompted, and the request expires (CIBA Core 14). `request.refused` tells the operator. Default `false`: such a hint is
+   * answered `unknown_user_id`.
+   */
+  readonly hideUnknownUsers?: boolean | undefined;
   /** Takes `login_hint_token`s, one by one below. Default: they are refused. */
   readonly loginHintToken?: LoginHintTokenOptions | undefined;
   /**
@@ -266,6 +315,13 @@ export interface CibaOptions {
   readonly page?: PageOptions | undefined;
   /** How clients registered for ping or push are told (CIBA Core 10.2, 10.3), one by one below. Default: each its own. */
   readonly delivery?: DeliveryOptions | undefined;
+  /**
+   * Takes the messages of a widely read tutorial as it prints them (`docs/tutorial.md`), one by one below, from the clients that an
+   * administrator has given the metadata `ciba_compat: true`; `ciba_compat_subject` is the `login_hint` that stands for such a client where it
+   * sends none, and it must send a `user_code`. Everybody else's messages are not touched, discovery does not change, and every use is told
+   * by a `Deprecation` header and `compat.used`. It cannot be had together with `profile`. Default: none, only the standard is spoken.
+   */
+  readonly compat?: CompatOptions | undefined;
   /**
    * Milliseconds added to the store's clock, asked at each step: with it, tests move time instead of waiting for it. Default
    * `() => 0`.

@@ -3,6 +3,8 @@ import type { Channel } from './channels/channel.js';
 import { CibaError } from './errors.js';
 import type {
   CibaOptions,
+  CompatApproval,
+  CompatOptions,
   DeliveryOptions,
   LimitOptions,
   LoginHintTokenIssuer,
@@ -24,7 +26,7 @@ type Optional =
   | 'chain';
 
 /** Those that are groups of options. */
-type Group = 'limits' | 'page' | 'loginHintToken' | 'delivery';
+type Group = 'limits' | 'page' | 'loginHintToken' | 'delivery' | 'compat';
 
 /** The options with every default in its place. */
 export type Settings = {
@@ -34,6 +36,7 @@ export type Settings = {
   readonly page: PageSettings;
   readonly loginHintToken: LoginHintTokenSettings | undefined;
   readonly delivery: DeliverySettings;
+  readonly compat: CompatSettings | undefined;
 };
 
 /** A group with every default in its place, but for those that have none. */
@@ -45,6 +48,7 @@ export type LimitSettings = Complete<LimitOptions>;
 export type PageSettings = Complete<PageOptions, 'baseUrl' | 'passkeys'>;
 export type LoginHintTokenSettings = Complete<LoginHintTokenOptions, 'audience' | 'typ' | 'resolve'>;
 export type DeliverySettings = Complete<DeliveryOptions, 'ca'>;
+export type CompatSettings = Complete<CompatOptions>;
 
 const DEFAULTS = {
   prefix: 'ciba',
@@ -52,7 +56,9 @@ const DEFAULTS = {
   defaultExpiry: 300,
   maxExpiry: 600,
   retention: 600,
+  replayGrace: 0,
   requireAcr: false,
+  hideUnknownUsers: false,
   decisionPath: '/ciba/requests',
   idTokenHintMaxAge: 2_592_000,
   channels: [],
@@ -99,6 +105,16 @@ const DELIVERY_DEFAULTS: DeliverySettings = {
   allowLoopback: false,
   ca: undefined,
 };
+
+const COMPAT_DEFAULTS: CompatSettings = {
+  preapproved: {},
+  opEndpoints: 'drop',
+  statusNotifications: true,
+  allowWeakSecrets: false,
+};
+
+/** How many characters of base64url hold 128 bits. */
+export const LEAST_SECRET = 22;
 
 type Check = (value: unknown) => string | undefined;
 
@@ -149,11 +165,13 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
   defaultExpiry: whole(10, 86_400),
   maxExpiry: whole(10, 86_400),
   retention: whole(60, 86_400),
+  replayGrace: whole(0, 60),
   limits: unlessFalse(group),
   resolveLoginHint: callback,
   resolvePairwiseSubject: callback,
   verifyUserCode: callback,
   requireAcr: flag,
+  hideUnknownUsers: flag,
   authenticateDecision: callback,
   decisionPath: path,
   loginHintToken: group,
@@ -163,6 +181,7 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
   interaction: callback,
   page: group,
   delivery: group,
+  compat: group,
   timeOffset: callback,
 };
 
@@ -232,6 +251,21 @@ const DELIVERY_CHECKS: Readonly<Record<keyof DeliveryOptions, Check>> = {
   },
 };
 
+const COMPAT_CHECKS: Readonly<Record<keyof CompatOptions, Check>> = {
+  preapproved: (value) =>
+    isObject(value) && Object.values(value).every(isObject)
+      ? undefined
+      : 'must be an object of approvals by client_id',
+  opEndpoints: (value) => (value === 'drop' || value === 'verify' ? undefined : "must be 'drop' or 'verify'"),
+  statusNotifications: flag,
+  allowWeakSecrets: flag,
+};
+
+const APPROVAL_CHECKS: Readonly<Record<keyof CompatApproval, Check>> = {
+  secret: text(/^[\x20-\x7e]{1,256}$/, 'must be a text of 1 to 256 printable ASCII characters'),
+  subject: words,
+};
+
 /**
  * Checks the options once, and puts the defaults in.
  * @throws {CibaError} `invalid_option`, naming the option
@@ -248,10 +282,13 @@ export function settingsOf(options: CibaOptions): Settings {
     page: pageSettings(options.page),
     loginHintToken: options.loginHintToken && loginHintTokenSettings(options.loginHintToken),
     delivery: complete('delivery', options.delivery, DELIVERY_DEFAULTS, DELIVERY_CHECKS),
+    compat: options.compat && compatSettings(options.compat),
   } as unknown as Settings;
   if (settings.defaultExpiry > settings.maxExpiry) {
     throw invalidOption('defaultExpiry', `must not be greater than maxExpiry (${settings.maxExpiry})`);
   }
+  if (settings.profile && settings.compat)
+    throw invalidOption('compat', 'must be left out under the profile');
   return settings;
 }
 
@@ -304,6 +341,24 @@ function loginHintTokenSettings(options: LoginHintTokenOptions): LoginHintTokenS
     }
   }
   return settings as LoginHintTokenSettings;
+}
+
+function compatSettings(options: CompatOptions): CompatSettings {
+  const settings = complete('compat', options, COMPAT_DEFAULTS, COMPAT_CHECKS);
+  for (const [clientId, approval] of Object.entries(settings.preapproved)) {
+    const at = `compat.preapproved.${clientId}`;
+    checked(approval, APPROVAL_CHECKS, `${at}.`);
+    if (approval.secret === undefined) throw invalidOption(`${at}.secret`, 'must be given');
+    if (isWeakSecret(approval.secret, settings)) {
+      throw invalidOption(`${at}.secret`, `must have at least ${LEAST_SECRET} characters, 128 bits`);
+    }
+  }
+  return settings;
+}
+
+/** Whether a secret is too short for a client whose messages `compat` takes. */
+export function isWeakSecret(secret: string, { allowWeakSecrets }: CompatSettings): boolean {
+  return !allowWeakSecrets && secret.length < LEAST_SECRET;
 }
 
 /** A group of options, checked, with its defaults. */

@@ -1,6 +1,8 @@
 import {
   CibaError,
   type CibaOptions,
+  type CompatApproval,
+  type CompatOptions,
   createCiba,
   type DeliveryOptions,
   type LimitOptions,
@@ -22,6 +24,7 @@ const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   interval: [0, 61, 1.5, '5', Number.NaN, Number.POSITIVE_INFINITY, null],
   defaultExpiry: [9, 86_401, 10.5, '300', null],
   maxExpiry: [9, 86_401, 10.5, '600', null],
+  replayGrace: [-1, 61, 1.5, '5', null],
   retention: [59, 86_401, 60.5, '600', null],
   limits: [true, 10, [], 'none', null],
   resolveLoginHint: ['alice', {}, null],
@@ -29,6 +32,7 @@ const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   idTokenHintMaxAge: [59, 31_536_001, 60.5, '60', false, null],
   resolvePairwiseSubject: ['alice', {}, null],
   verifyUserCode: ['1234', true, null],
+  hideUnknownUsers: ['yes', 1, null],
   requireAcr: ['true', 1, null],
   authenticateDecision: ['alice', {}, null],
   decisionPath: ['', '/', 'ciba', '/ciba/', '/ciba//requests', '/ciba requests', '/:id', 7, null],
@@ -48,6 +52,7 @@ const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   interaction: ['/sign-in', {}, null],
   page: [true, [], '/decide', null],
   delivery: [true, [], 'ping', null],
+  compat: [true, [], 'tutorial', null],
   timeOffset: [0, '0', null],
 };
 
@@ -99,6 +104,20 @@ const WRONG_ISSUERS: Readonly<Record<keyof LoginHintTokenIssuer, readonly unknow
   algorithms: ['ES256', ['HS256'], ['none'], ['RS1'], [7], null],
 };
 
+const WRONG_COMPAT: Readonly<Record<keyof CompatOptions, readonly unknown[]>> = {
+  preapproved: [true, [], 'my-client', { 'my-client': 'supersecret' }, { 'my-client': null }, null],
+  opEndpoints: [true, '', 'echo', null],
+  statusNotifications: ['true', 1, null],
+  allowWeakSecrets: ['true', 1, null],
+};
+
+const strongSecret = 'x'.repeat(22);
+
+const WRONG_APPROVAL: Readonly<Record<keyof CompatApproval, readonly unknown[]>> = {
+  secret: [undefined, '', 'supersecret', 'x'.repeat(21), 'ü'.repeat(30), 7, null],
+  subject: ['', ' ', 7, null],
+};
+
 /** The options that would be right but for one value in a group. */
 const GROUPS: readonly (readonly [
   path: string,
@@ -109,6 +128,12 @@ const GROUPS: readonly (readonly [
   ['limits', WRONG_LIMITS, (limits) => ({ limits })],
   ['page', WRONG_PAGE, (page) => ({ page })],
   ['page.passkeys', WRONG_PASSKEYS, (part) => ({ page: { passkeys: { of: () => [], ...part } } })],
+  ['compat', WRONG_COMPAT, (compat) => ({ compat })],
+  [
+    'compat.preapproved.tv',
+    WRONG_APPROVAL,
+    (part) => ({ compat: { preapproved: { tv: { secret: strongSecret, ...part } } } }),
+  ],
   ['loginHintToken', WRONG_HINT_TOKENS, (part) => ({ loginHintToken: { issuers: [issuer], ...part } })],
   [
     'loginHintToken.issuers[1]',
@@ -197,6 +222,7 @@ describe('the options that are left out', () => {
       defaultExpiry: 300,
       maxExpiry: 600,
       retention: 600,
+      replayGrace: 0,
       limits: {
         pendingPerAccount: 10,
         pendingPerAccountAndClient: 5,
@@ -207,6 +233,7 @@ describe('the options that are left out', () => {
       loginHintToken: undefined,
       idTokenHintMaxAge: 2_592_000,
       requireAcr: false,
+      hideUnknownUsers: false,
       decisionPath: '/ciba/requests',
       channels: [],
       page: { path: '/ciba/decide', baseUrl: undefined, passkeys: undefined, texts: {} },

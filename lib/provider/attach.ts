@@ -18,6 +18,8 @@ export interface Paths {
   readonly token: string;
   /** Where clients withdraw their requests. */
   readonly cancel: string;
+  /** Where clients register themselves, if the server lets them. */
+  readonly registration: string | undefined;
 }
 
 /** Puts the plugin around a provider made with its configuration: the middleware, and the road of `backchannelResult()`. */
@@ -39,8 +41,9 @@ export function attach(
     backchannel,
     token: provider.pathFor(TOKEN_ROUTE, { mountPath: '' }),
     cancel: `${backchannel}${CANCEL}`,
+    registration: registrationPath(provider),
   };
-  const endpoints: ReadonlySet<string> = new Set(Object.values(paths));
+  const endpoints: ReadonlySet<string> = new Set([paths.backchannel, paths.token, paths.cancel]);
   const around = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
     const exchange = beginExchange(ctx);
     // They answer programs: an error page, which a browser's Accept header brings, would not be understood.
@@ -63,4 +66,13 @@ export function attach(
   provider.middleware.unshift(...provider.middleware.splice(provider.middleware.indexOf(around), 1));
   provider.backchannelResult = backchannelResult(provider, requests);
   return paths;
+}
+
+/** oidc-provider throws where it has no such route. */
+function registrationPath(provider: Provider): string | undefined {
+  try {
+    return provider.pathFor('registration', { mountPath: '' });
+  } catch {
+    return undefined;
+  }
 }

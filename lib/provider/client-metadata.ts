@@ -2,6 +2,7 @@ import type { Client, Configuration } from 'oidc-provider';
 import type { Settings } from '../settings.js';
 import { LOOPBACK_ENDPOINT } from './client-endpoint.js';
 import { type ClientRules, checkCibaClient, refuse } from './client-rules.js';
+import { COMPAT, COMPAT_SUBJECT, compatProblem } from './compat.js';
 import { FAPI, PROFILE } from './profile.js';
 
 type ExtraClientMetadata = NonNullable<Configuration['extraClientMetadata']>;
@@ -23,7 +24,14 @@ export function extendClientMetadata(
   theirs: ExtraClientMetadata | undefined,
   rules: ClientRules,
 ): ExtraClientMetadata {
-  const ours: ReadonlySet<string> = new Set([...SETTINGS, PROFILE, NUMBER_MATCHING, LOOPBACK_ENDPOINT]);
+  const ours: ReadonlySet<string> = new Set([
+    ...SETTINGS,
+    PROFILE,
+    NUMBER_MATCHING,
+    LOOPBACK_ENDPOINT,
+    COMPAT,
+    COMPAT_SUBJECT,
+  ]);
   return {
     properties: [...ours, ...(theirs?.properties ?? []).filter((name) => !ours.has(name))],
     // Theirs is returned as it is: oidc-provider refuses a validator that returns a promise.
@@ -32,6 +40,11 @@ export function extendClientMetadata(
       const author = rules.authorOf(ctx, metadata.client_id);
       if (key === LOOPBACK_ENDPOINT) {
         if (author === 'client' && value !== undefined) refuse(`${key} cannot be registered`);
+        return;
+      }
+      if (key === COMPAT || key === COMPAT_SUBJECT) {
+        const wrong = key === COMPAT && compatProblem(metadata, author === 'client', rules.settings);
+        if (wrong) refuse(wrong);
         return;
       }
       if (key === PROFILE) {

@@ -1,7 +1,10 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
+import type { SenderConstraint } from '../delivery/callback.js';
+import type { StatusNotifications } from '../delivery/status-notifications.js';
 import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
-import type { Store } from '../store/store.js';
+import type { Settings } from '../settings.js';
+import type { KeptAnswer, Store } from '../store/store.js';
 
 /** What the steps of one HTTP request tell each other. */
 export interface Exchange {
@@ -11,8 +14,14 @@ export interface Exchange {
   number?: string;
   /** The login hint token that names the account, to be used up by the request that is stored, and for how many milliseconds. */
   hintToken?: { readonly id: string; readonly lifetime: number };
+  /** The account that stands for nobody, where the hint leads to nobody and that is hidden. */
+  nobody?: string | undefined;
   /** What a signed request holds, once its claims were looked at. */
   signed?: { readonly claims: Readonly<Record<string, unknown>>; readonly alg: string };
+  /** The key that the tokens will be bound to, once it was looked for. */
+  constraint?: SenderConstraint | undefined;
+  /** The answer of a redemption that is given once more. */
+  again?: unknown;
   /** Withdraws a request: set where the client has asked for that, and not for its tokens. */
   cancel?: (handle: string) => Promise<void>;
   /** Whether that was done. */
@@ -28,6 +37,9 @@ export interface StepParts {
   readonly store: Store;
   readonly events: Events;
   readonly userCodes: boolean;
+  readonly settings: Settings;
+  /** Where clients of the dialect are told where their requests stand. */
+  readonly statusNotifications?: StatusNotifications | undefined;
 }
 
 /** A claim, and when it was known to be won, by this process's monotonic clock. */
@@ -36,6 +48,8 @@ export interface Claim {
   readonly clientId: string;
   readonly token: string;
   readonly wonAt: number;
+  /** What is kept of the answer, for a client that does not get it. */
+  readonly keep: () => Promise<KeptAnswer | undefined>;
 }
 
 const exchanges = new WeakMap<object, Exchange>();

@@ -1,6 +1,7 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { plainDescription } from '../request/description.js';
 import { CANCEL } from './cancel.js';
+import { tellAcknowledged } from './compat-status.js';
 import type { Exchange, StepParts } from './exchange.js';
 import { BACKCHANNEL_ROUTE, CIBA_GRANT, TOKEN_ROUTE } from './names.js';
 import { settleRedemption } from './settle.js';
@@ -14,6 +15,7 @@ type Step = (ctx: KoaContextWithOIDC, exchange: Exchange, parts: StepParts) => P
 const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = [
   [settleRedemption, TOKEN_ROUTE],
   [sayCancelled, TOKEN_ROUTE],
+  [sayAgain, TOKEN_ROUTE],
   [addInterval, BACKCHANNEL_ROUTE],
   [addNumber, BACKCHANNEL_ROUTE],
   [sayInvalidClient, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
@@ -22,6 +24,7 @@ const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = 
   [addRetryAfter, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [keepToTheErrorEnvelope, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [tellRefusal, BACKCHANNEL_ROUTE],
+  [tellAcknowledged, BACKCHANNEL_ROUTE],
   [sayWhetherUserCodesWork, 'discovery'],
   [sayWhereToCancel, 'discovery'],
 ];
@@ -40,6 +43,13 @@ function sayCancelled(ctx: KoaContextWithOIDC, { cancelled }: Exchange): void {
   if (!cancelled) return;
   ctx.body = null;
   ctx.status = 204;
+}
+
+/** Ours: the client has come again for an answer that it did not get. */
+function sayAgain(ctx: KoaContextWithOIDC, { again }: Exchange): void {
+  if (again === undefined) return;
+  ctx.body = again;
+  ctx.status = 200;
 }
 
 /** CIBA Core 7.3. */

@@ -88,6 +88,7 @@ const EVENT_NAMES: Readonly<Record<CibaEventName, true>> = {
   'poll.pending': true,
   'poll.expired': true,
   'redemption.settled': true,
+  'redemption.repeated': true,
   'redemption.released': true,
   'redemption.lost': true,
   'prompt.sent': true,
@@ -99,6 +100,8 @@ const EVENT_NAMES: Readonly<Record<CibaEventName, true>> = {
   'delivery.delayed': true,
   'delivery.failed': true,
   'delivery.error': true,
+  'compat.used': true,
+  'compat.told': true,
   'store.unavailable': true,
 };
 
