@@ -24,8 +24,9 @@ import type { IssuingConfig } from './issuing-config.js';
 import { KeptOperations } from './kept-operations.js';
 import { limited, limitsOf } from './limits.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
+import { checkKeyShown, checkPinnedKey, useProof } from './poll-key.js';
 import { isFapi } from './profile.js';
-import { senderConstraintOf } from './sender-constraint.js';
+import { answerAgain, endOfReplay, keptAnswer } from './replay.js';
 import { CLAIM_LEASE } from './settle.js';
 import { failClosed, inBackground } from './unavailable.js';
 
@@ -66,7 +67,8 @@ export class RequestAdapter implements Adapter {
     const interval = intervalOf(client, this.#settings);
     const handle = handleOf(id);
     const mode = deliveryModeOf(client);
-    const callback = mode === 'poll' ? undefined : await this.#callback(ctx, id, mode);
+    const callback = mode === 'poll' ? undefined : callbackOf(ctx, id, mode);
+    const jkt = mode === 'push' ? undefined : exchange.constraint?.jkt;
     const deliveryMode = mode === 'poll' ? undefined : mode;
     const requireAcr = this.#settings.requireAcr || isFapi(client, this.#settings) || undefined;
     const number = client?.[NUMBER_MATCHING] === true ? newNumber() : undefined;
@@ -79,10 +81,10 @@ export class RequestAdapter implements Adapter {
         retention: retention * 1000,
         interval: interval * 1000,
         payload: JSON.stringify(
-          storablePayload(model as Model, client?.clientName, { deliveryMode, number, requireAcr }),
+          storablePayload(model as Model, client?.clientName, { deliveryMode, number, requireAcr, jkt }),
         ),
         limits: limitsOf(this.#settings),
-        prompted: channels.length > 0,
+        prompted: channels.length > 0 && exchange.nobody === undefined,
         callback,
         tellExpiry: delivery.notifyExpiry,
       });
@@ -96,16 +98,12 @@ export class RequestAdapter implements Adapter {
     if (mode !== 'push') exchange.interval = interval;
     const requestedExpiry =
       params?.['requested_expiry'] === undefined ? undefined : Number(params['requested_expiry']);
+    if (exchange.nobody !== undefined) {
+      // The client does not hear it, the operator does.
+      this.#events.emit('request.refused', { clientId, error: 'unknown_user_id' });
+      return;
+    }
     this.#events.emit('request.accepted', { handle, clientId, accountId, expiresIn, requestedExpiry });
-  }
-
-  /** What the client is told with. A push has no token request to bind its tokens at, so it is bound here (CIBA Core 14). */
-  async #callback(ctx: KoaContextWithOIDC, authReqId: string, mode: 'ping' | 'push'): Promise<string> {
-    const token = String(ctx.oidc.params?.['client_notification_token']);
-    const endpoint = notificationEndpointOf(ctx.oidc.client as Client);
-    const constraint = mode === 'push' ? await senderConstraintOf(ctx, this.#issuing) : undefined;
-    const callback: Callback = { authReqId, token, endpoint, constraint };
-    return JSON.stringify(callback);
   }
 
   /** Whether it took effect or not, a request that is not acknowledged must not pend: nobody could ever redeem it. */
@@ -132,8 +130,10 @@ export class RequestAdapter implements Adapter {
     const claim = await failClosed(exchange, () =>
       this.#store.claim({ handle, clientId, token, lease: CLAIM_LEASE }),
     );
-    if (claim.result === 'won') exchange.claim = { handle, clientId, token, wonAt: performance.now() };
-    else if (claim.result === 'claimed') throw this.#overlapping(ctx, claim.wait);
+    if (claim.result === 'won') {
+      const keep = () => keptAnswer(ctx, this.#issuing, this.#settings.replayGrace);
+      exchange.claim = { handle, clientId, token, wonAt: performance.now(), keep };
+    } else if (claim.result === 'claimed') throw this.#overlapping(ctx, claim.wait);
     else if (claim.result === 'expired') throw new errors.ExpiredToken('the request has expired');
     else throw new errors.InvalidGrant(`the request is ${claim.result}`);
   }
@@ -159,15 +159,17 @@ export class RequestAdapter implements Adapter {
     if (exchange.cancel) return this.#cancel(id, ctx, exchange, exchange.cancel);
     // CIBA Core 11.
     if (deliveryModeOf(ctx.oidc.client) === 'push') throw pushedOnly();
+    checkKeyShown(ctx, this.#issuing);
     const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
     const interval = intervalOf(ctx.oidc.client, this.#settings);
+    await failClosed(exchange, () => useProof(ctx, this.#issuing, this.#store), interval);
     const found = await failClosed(exchange, () => this.#askStore(handle, clientId), interval);
     switch (found.result) {
       case 'gone':
       case 'foreign':
         return undefined;
       case 'approved':
-        return this.#redeemable(id, clientId, found);
+        return this.#redeemable(id, ctx, found);
       case 'pending':
       case 'slow_down':
         exchange.retryAfter = seconds(found.wait);
@@ -183,10 +185,23 @@ export class RequestAdapter implements Adapter {
       case 'denied':
         throw denialOf(JSON.parse(found.decision) as Decision);
       case 'redeemed':
+        if (this.#settings.replayGrace > 0) return this.#again(id, ctx);
+        throw new errors.InvalidGrant('the request is already redeemed');
       case 'delivered':
       case 'undeliverable':
         throw new errors.InvalidGrant('the request is already redeemed');
     }
+  }
+
+  /** The answer that has left already, for a client that did not get it. */
+  async #again(id: string, ctx: KoaContextWithOIDC): Promise<never> {
+    const exchange = exchangeOf(ctx);
+    const handle = handleOf(id);
+    exchange.again = await failClosed(exchange, () =>
+      answerAgain(ctx, this.#issuing, this.#store, handle, id),
+    );
+    this.#events.emit('redemption.repeated', { handle, clientId: clientIdOf(ctx) });
+    throw endOfReplay();
   }
 
   /** What a client asks for that withdraws its request, on the road of a poll. It is none, and is not counted as one. */
@@ -219,16 +234,17 @@ export class RequestAdapter implements Adapter {
   }
 
   /** The approved request as oidc-provider issues from it. The store has judged the time, so this node's clock may not. */
-  #redeemable(
+  async #redeemable(
     id: string,
-    clientId: string,
+    ctx: KoaContextWithOIDC,
     { accountId, payload, decision, remaining }: Extract<PollResult, { result: 'approved' }>,
-  ): AdapterPayload {
+  ): Promise<AdapterPayload> {
     const stored = JSON.parse(payload) as RequestPayload;
     // The client may be registered for another mode by now: what is pushed is not to be had here as well.
     if (stored.deliveryMode === 'push') throw pushedOnly();
+    await checkPinnedKey(ctx, stored.jkt);
     const decided = decidedModel(stored, JSON.parse(decision) as Decision);
-    return { ...decided, ...identity(id, clientId, accountId, remaining) };
+    return { ...decided, ...identity(id, clientIdOf(ctx), accountId, remaining) };
   }
 
   /** The request as the server's own code finds it by its `auth_req_id`. */
@@ -248,6 +264,15 @@ export class RequestAdapter implements Adapter {
     exchangeOf(ctx).retryAfter = seconds(wait);
     return new errors.SlowDown('another request for the same auth_req_id is being answered');
   }
+}
+
+/** What the client is told with. A push has no token request to bind its tokens at, so it is bound here (CIBA Core 14). */
+function callbackOf(ctx: KoaContextWithOIDC, authReqId: string, mode: 'ping' | 'push'): string {
+  const token = String(ctx.oidc.params?.['client_notification_token']);
+  const endpoint = notificationEndpointOf(ctx.oidc.client as Client);
+  const constraint = mode === 'push' ? exchangeOf(ctx).constraint : undefined;
+  const callback: Callback = { authReqId, token, endpoint, constraint };
+  return JSON.stringify(callback);
 }
 
 function identity(id: string, clientId: string, accountId: string, remaining: number): AdapterPayload {

@@ -3,9 +3,11 @@ import type { Events } from '../events.js';
 import { invalidOption, type Settings } from '../settings.js';
 import type { Store } from '../store/store.js';
 import { RequestAdapter } from './adapter.js';
+import { extendDetails } from './approved-details.js';
 import { moveLoopbackEndpoints } from './client-endpoint.js';
 import { expiryOf, extendClientMetadata } from './client-metadata.js';
 import { type ClientRules, isSectorOfEndpoint } from './client-rules.js';
+import { approvedRegistration, checkCompatClients } from './compat-registration.js';
 import {
   type CibaFeature,
   type DeliveryMode,
@@ -19,6 +21,7 @@ import { type IssuingConfig, issuingConfigOf } from './issuing-config.js';
 import { MemoryAdapter } from './memory-adapter.js';
 import { REQUEST_MODEL } from './names.js';
 import { type AssertClaims, assertSignedRequest } from './signed-request.js';
+import { findingNobody } from './unknown-users.js';
 
 /** Bits of randomness in an `auth_req_id`, which is also oidc-provider's default for every token. */
 const ID_BITS = 256;
@@ -66,9 +69,22 @@ export function configure(
   const userCodes = supportsUserCodes(theirs, settings);
   const modes = deliveryModesOf(theirs);
   if (settings.profile) checkServer(config, modes);
-  const ciba = extendFeature(theirs, modes, { ...parts, fetch: config.fetch });
-  const findAccount = config.findAccount && extendFindAccount(config.findAccount, settings);
-  const issuing = issuingConfigOf(config as Configuration, findAccount);
+  if (settings.compat) {
+    if (!userCodes)
+      throw invalidOption('verifyUserCode', 'must be given with compat, whose clients send user codes');
+    checkCompatClients(config.clients, settings);
+  }
+  const details = extendDetails(config.features?.richAuthorizationRequests);
+  const findAccount =
+    config.findAccount && extendFindAccount(findingNobody(config.findAccount, settings), settings);
+  const features = { ...config.features, ...details } as Features;
+  const issuing = issuingConfigOf({ ...(config as Configuration), features }, findAccount);
+  const ciba = extendFeature(theirs, modes, {
+    ...parts,
+    fetch: config.fetch,
+    findAccount: config.findAccount,
+    issuing,
+  });
   const adapter = new RequestAdapter(parts.store, events, settings, issuing);
   const extended: Configuration = {
     ...config,
@@ -80,7 +96,12 @@ export function configure(
       defaultMode: config.clientDefaults?.backchannel_token_delivery_mode,
       authorOf: authorsOf(config),
     }),
-    features: { ...config.features, ciba, ...signedRequests(config) } as unknown as Features,
+    features: {
+      ...features,
+      ciba,
+      ...signedRequests(config),
+      ...approvedRegistration(config.features, settings),
+    } as unknown as Features,
     ...(config.clients && { clients: moveLoopbackEndpoints(config.clients, settings) }),
     ...(config.formats && { formats: extendFormats(config.formats) }),
     ...(findAccount && { findAccount }),

@@ -1,14 +1,25 @@
-import { type CIBAConfigurationBase, type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import {
+  type CIBAConfigurationBase,
+  type Client,
+  errors,
+  type FindAccount,
+  type KoaContextWithOIDC,
+} from 'oidc-provider';
 import type { Events } from '../events.js';
 import { handleOf } from '../request/handle.js';
 import { invalidOption, type Settings } from '../settings.js';
 import type { Store } from '../store/store.js';
 import { checkBindingMessage } from './binding-message.js';
 import { checkAuthenticationMethod } from './client-authentication.js';
+import { isCompat } from './compat.js';
+import { exchangeOf } from './exchange.js';
 import { checkIdTokenHint } from './id-token-hint.js';
+import type { IssuingConfig } from './issuing-config.js';
 import { type Fetch, LoginHintTokens } from './login-hint-token.js';
 import { checkProfile } from './profile.js';
+import { findSenderConstraint } from './sender-constraint.js';
 import { signedContext, useSignedRequest } from './signed-request.js';
+import { type Hiding, hidingUnknown, type ResolveHint, refuseCodeOfNobody } from './unknown-users.js';
 import { UserCodes } from './user-codes.js';
 
 /** How a client gets its tokens (CIBA Core 5). */
@@ -80,6 +91,9 @@ export interface FeatureParts {
   readonly settings: Settings;
   /** The server's own, where its configuration has one. */
   readonly fetch?: Fetch | undefined;
+  /** The server's own accounts, where its configuration says. */
+  readonly findAccount?: FindAccount | undefined;
+  readonly issuing: IssuingConfig;
 }
 
 /** The provider's `features.ciba`: the server's own hooks where it has any, the options and safe defaults elsewhere. */
@@ -90,8 +104,13 @@ export function extendFeature(
 ): OfferedFeature {
   const { settings, events } = parts;
   const checkUserCode = userCodeHook(theirs, parts);
+  const { findAccount } = parts;
+  const hiding: Hiding = {
+    hideUnknownUsers: settings.hideUnknownUsers,
+    findable: async (ctx, id) => !findAccount || Boolean(await findAccount(ctx, id)),
+  };
   const hooks: Hooks = {
-    processLoginHint: loginHintHook(theirs, settings),
+    processLoginHint: hidingUnknown(loginHintHook(theirs, settings) as ResolveHint, hiding),
     processLoginHintToken: loginHintTokenHook(theirs, parts),
     // Both are asked at once. A promise each: what one of them throws must not leave the other's refusal to nobody.
     validateBindingMessage: async (ctx, message) => {
@@ -104,14 +123,17 @@ export function extendFeature(
       refuseBrokenText(ctx);
       checkRequestedExpiry(ctx);
       checkProfile(ctx, settings);
+      // A client that is given a nonce for its proof sends its request again: none is used up before.
+      await findSenderConstraint(ctx, parts.issuing);
       await useSignedRequest(ctx, parts.store, settings);
       const given = signedContext(ctx) ?? context;
       await theirs.validateRequestContext?.(ctx, given);
     },
     // The first hook that is called when the account is known, whichever hint has named it.
-    verifyUserCode: async (ctx, account, userCode) => {
+    // oidc-provider before 9.11 hands over the hint in place of the code.
+    verifyUserCode: async (ctx, account) => {
       checkIdTokenHint(ctx, settings);
-      await checkUserCode(ctx, account, userCode);
+      await checkUserCode(ctx, account, ctx.oidc.params?.['user_code'] as string | undefined);
     },
     triggerAuthenticationDevice: deviceHook(theirs, events),
   };
@@ -195,14 +217,15 @@ function userCodeHook(theirs: CibaFeature, parts: FeatureParts): Hooks['verifyUs
   }
   const userCodes = verifyUserCode && new UserCodes(verifyUserCode, parts);
   return async (ctx, account, userCode) => {
-    if (clientOf(ctx).backchannelUserCodeParameter) {
+    const client = clientOf(ctx);
+    if (client.backchannelUserCodeParameter || isCompat(client, settings)) {
       if (!supportsUserCodes(theirs, settings)) {
         throw new errors.InvalidRequest('user codes are not supported by this server');
       }
-      if (userCode === undefined) throw new errors.MissingUserCode('user_code is required');
-      await userCodes?.check(ctx, account.accountId, userCode);
+      refuseCodeOfNobody(ctx, userCode);
+      await userCodes?.check(ctx, account.accountId, String(userCode));
     }
-    await theirs.verifyUserCode?.(ctx, account, userCode);
+    if (exchangeOf(ctx).nobody === undefined) await theirs.verifyUserCode?.(ctx, account, userCode);
   };
 }
 
@@ -221,6 +244,7 @@ function deviceHook(theirs: CibaFeature, events: Events): Hooks['triggerAuthenti
         cause,
       });
     };
+    if (exchangeOf(ctx).nobody !== undefined) return;
     try {
       Promise.resolve(theirs.triggerAuthenticationDevice?.(ctx, request, account, client)).catch(failed);
     } catch (cause) {

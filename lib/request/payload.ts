@@ -16,6 +16,8 @@ export interface RequestPayload {
   readonly requireAcr?: boolean | undefined;
   /** The number on the asking screen that an approval must come with: two digits. It is shown to nobody else. */
   readonly number?: string | undefined;
+  /** The thumbprint of the key that the token request must prove, where the request was tied to one. */
+  readonly jkt?: string | undefined;
 }
 
 /** What the person decided, as the token endpoint needs it. */
@@ -79,7 +81,7 @@ const without = (
 export function storablePayload(
   model: Readonly<Record<string, unknown>>,
   clientName: string | undefined,
-  more: Pick<RequestPayload, 'deliveryMode' | 'number' | 'requireAcr'> = {},
+  more: Pick<RequestPayload, 'deliveryMode' | 'number' | 'requireAcr' | 'jkt'> = {},
 ): RequestPayload {
   const kept = without(model, HELD_ELSEWHERE);
   const params = without((model['params'] ?? {}) as Record<string, unknown>, NOT_STORED);

@@ -193,13 +193,13 @@ describe('the server’s own parts go on working', () => {
     const token = { login_hint: undefined, login_hint_token: 't' };
     expect((await ask(server, token)).status).toBe(200);
     expect(calls).toEqual([
-      'context c',
       'message m',
+      'context c',
       'hint alice',
       'code alice u',
       'device alice coder',
-      'context undefined',
       'message undefined',
+      'context undefined',
       'token t',
       'code bob undefined',
       'device bob till',

@@ -78,7 +78,7 @@ describe('tokens bound to a certificate', () => {
   };
   const bound = { tls_client_certificate_bound_access_tokens: true };
 
-  it('are bound to the one that came with the request [PUSH-9, MTLS-6]', async () => {
+  it('are bound to the one that came with the request [PUSH-9, MTLS-6, SEC-8]', async () => {
     const headers = { 'x-certificate': certificate.toString('base64') };
     expect(await boundTokens(features, headers, bound)).toEqual({
       type: 'Bearer',
@@ -136,7 +136,7 @@ describe('tokens bound to a DPoP key', () => {
   const features = { dPoP: { enabled: true } };
   const now = () => Math.floor(Date.now() / 1000);
 
-  it('are bound to the one that the request was proven with [PUSH-9, DPOP-7]', async () => {
+  it('are bound to the one that the request was proven with [PUSH-9, DPOP-7, SEC-8]', async () => {
     expect(await boundTokens(features, { dpop: await proof() })).toEqual({
       type: 'DPoP',
       cnf: { jkt: await calculateJwkThumbprint(await exportJWK(publicKey)) },
@@ -151,10 +151,19 @@ describe('tokens bound to a DPoP key', () => {
     expect((await asPusher(server, { dpop: await proof({ claims: { htu } }) })).status).toBe(200);
   });
 
-  it('are not for clients that poll, which prove their key at the token endpoint', async () => {
+  it('may be named by dpop_jkt besides, and not by it alone [DPOP-8]', async () => {
     const server = serve(features);
-    const headers = { dpop: 'what no one looks at' };
-    expect((await ask(server, {}, { headers })).status).toBe(200);
+    const thumbprint = await calculateJwkThumbprint(await exportJWK(publicKey));
+    const naming = (dpop_jkt: string, headers: Record<string, string> = {}): Promise<Response> =>
+      ask(
+        server,
+        { client_notification_token: 'the-token-of-the-client', dpop_jkt },
+        { client: 'pusher', headers },
+      );
+    expect((await naming(thumbprint, { dpop: await proof() })).status).toBe(200);
+    await expectRefused(server, () => naming(thumbprint), { error: 'invalid_request' });
+    const dpop = await proof();
+    await expectRefused(server, () => naming('A'.repeat(43), { dpop }), { error: 'invalid_request' });
   });
 
   const table: readonly (readonly [string, Proof | (() => Promise<string>)])[] = [
