@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { Router } from 'express';
 import type Provider from 'oidc-provider';
 import type { Configuration } from 'oidc-provider';
@@ -135,7 +135,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
       const steps = { store, events, userCodes, settings, statusNotifications };
       const paths = attach(given, configured, requests, steps);
       const used: RouterParts['used'] = (clientId, what) => events.emit('compat.used', { clientId, what });
-      const page = pageOf(given, configured, settings);
+      const page = pageOf(given, configured, { store, settings });
       const router = cibaRouter({ paths, requests, settings, page, provider: given, used });
       const parts = { store, events, settings };
       const delivery = deliveryOf(given, configured, parts);
@@ -245,12 +245,19 @@ function checkSecrets({ secrets }: Configured, { redis, interaction }: Settings)
 function pageOf(
   provider: Provider,
   { secrets }: Configured,
-  { interaction, page }: Settings,
+  { store, settings }: Pick<Parts, 'store' | 'settings'>,
 ): PageParts | undefined {
+  const { interaction, page } = settings;
   if (!interaction) return undefined;
   const seals = new Seals(secrets.length > 0 ? secrets : [randomBytes(32)]);
   const base = (page.baseUrl ?? provider.issuer).replace(/\/$/, '');
-  return { seals, links: new Links(seals, `${base}${page.path}`), origin: new URL(base).origin };
+  return {
+    seals,
+    links: new Links(seals, `${base}${page.path}`),
+    origin: new URL(base).origin,
+    assumedMount: page.baseUrl === undefined ? new URL(base).pathname.replace(/\/$/, '') : undefined,
+    useChallenge: (challenge, lifetime) => store.useOnce('challenge', challenge, lifetime, randomUUID()),
+  };
 }
 
 function promptingOf({ store, events, settings }: Parts, links: Links | undefined): Working | undefined {

@@ -80,7 +80,7 @@ export interface InteractionContext {
   readonly returnTo: string;
   /**
    * Whether somebody who is not signed in may be sent to the server's own login. With passkeys it is `false` until they choose that
-   * instead: return nothing then, and leave `res` alone.
+   * instead, and where a form was sent or the request has an outcome: return nothing then, and leave `res` alone.
    */
   readonly login: boolean;
 }
@@ -103,9 +103,15 @@ export interface PasskeyOptions {
   readonly used?:
     | ((accountId: string, id: string, counter: number) => Promise<unknown> | unknown)
     | undefined;
-  /** The relying party id that the passkeys were made for. Default: the host name of the issuer. */
+  /** The relying party id that the passkeys were made for. Default: the host name of where the page is. */
   readonly rpId?: string | undefined;
-  /** The `acr` that signing in with a passkey reaches. Default: none. `amr` is `["hwk", "user"]` (RFC 8176). */
+  /**
+   * Whether the devices find the passkeys by themselves, as they do where they were made with `residentKey`. With `false` their ids are sent
+   * to whoever has opened the link. Default `true`.
+   */
+  readonly discoverable?: boolean | undefined;
+  /** The `acr` that signing in with a passkey reaches. Default: none. `amr` is `["hwk", "user"]`, or `["swk", "user"]` for a
+   * passkey that several devices have (RFC 8176). */
   readonly acr?: string | undefined;
 }
 

@@ -1,6 +1,6 @@
 /**
- * The texts of the decision page. `{client}`, `{time}` and `{minutes}` stand for what the page puts in; a scope that is not among `scopes` is
- * shown by its name.
+ * The texts of the decision page. `{client}`, `{time}` and `{minutes}` stand for what the page puts in; a scope or a claim that is not among
+ * `scopes` or `claims` is shown by its name.
  */
 export interface PageTexts {
   /** The title of a pending request, in the browser's tab. */
@@ -13,8 +13,12 @@ export interface PageTexts {
   readonly wants: string;
   /** What each scope means to a person. */
   readonly scopes: Readonly<Record<string, string>>;
+  /** What single claims mean to a person, which are asked for beside scopes. */
+  readonly claims: Readonly<Record<string, string>>;
   /** Above the resources that the tokens are for. */
   readonly resources: string;
+  /** Instead of the button that approves: there is more than is shown, and nobody approves what they cannot see. */
+  readonly incomplete: string;
   /** How long there is to decide; `{time}` is the time of day, in UTC. */
   readonly timeLeft: string;
   /** The same, for less than a minute. */
@@ -39,6 +43,7 @@ export interface PageTexts {
   readonly expired: string;
   readonly cancelledTitle: string;
   readonly cancelled: string;
+  readonly usedTitle: string;
   /** A link whose request has an outcome. */
   readonly used: string;
   readonly invalidTitle: string;
@@ -65,6 +70,8 @@ export interface PageTexts {
   readonly refused: string;
   readonly unavailableTitle: string;
   readonly unavailable: string;
+  /** The same after a form was sent: it may have been decided. */
+  readonly unknown: string;
   /** The link back to the request. */
   readonly back: string;
 }
@@ -83,7 +90,20 @@ export const ENGLISH: PageTexts = {
     address: 'See your postal address',
     offline_access: 'Stay connected until you end it',
   },
+  claims: {
+    name: 'See your name',
+    given_name: 'See your first name',
+    family_name: 'See your last name',
+    birthdate: 'See your date of birth',
+    picture: 'See your picture',
+    email: 'See your e-mail address',
+    email_verified: 'See whether your e-mail address is verified',
+    phone_number: 'See your phone number',
+    phone_number_verified: 'See whether your phone number is verified',
+    address: 'See your postal address',
+  },
   resources: 'For use at',
+  incomplete: 'This holds more than can be shown here, so it can only be denied.',
   timeLeft: '{minutes} min left to decide, until {time} UTC',
   lastMinute: 'Less than a minute left to decide',
   number: 'Number on the other screen',
@@ -102,6 +122,7 @@ export const ENGLISH: PageTexts = {
   expired: 'The time to decide is over. Start again where you began.',
   cancelledTitle: 'Taken back',
   cancelled: 'Whoever asked has taken the request back. There is nothing left to decide.',
+  usedTitle: 'Nothing to decide any more',
   used: 'This link has been used.',
   invalidTitle: 'This link is not valid',
   invalid: 'Open it again from the message that you got.',
@@ -120,5 +141,6 @@ export const ENGLISH: PageTexts = {
   refused: 'Your sign-in is not strong enough for this request.',
   unavailableTitle: 'Try again in a moment',
   unavailable: 'The server cannot look at the request now. Nothing was decided.',
+  unknown: 'The server did not answer in time, so it is not known yet whether that was decided. Look again.',
   back: 'Back to the request',
 };

@@ -12,6 +12,7 @@ import type {
   PageOptions,
   PasskeyOptions,
 } from './options.js';
+import { ENGLISH, type PageTexts } from './page-texts.js';
 import type { RedisClient } from './store/redis-connection.js';
 
 /** Those that have no default. */
@@ -207,6 +208,7 @@ const PASSKEY_CHECKS: Readonly<Record<keyof PasskeyOptions, Check>> = {
   of: callback,
   used: callback,
   rpId: words,
+  discoverable: flag,
   acr: words,
 };
 
@@ -324,7 +326,21 @@ function pageSettings(options: PageOptions | undefined): PageSettings {
     checked(passkeys, PASSKEY_CHECKS, 'page.passkeys.');
     if (passkeys.of === undefined) throw invalidOption('page.passkeys.of', 'must be a function');
   }
-  return complete('page', options, PAGE_DEFAULTS, PAGE_CHECKS);
+  const settings = complete('page', options, PAGE_DEFAULTS, PAGE_CHECKS);
+  for (const [tag, texts] of Object.entries(settings.texts)) checkTexts(`page.texts.${tag}`, texts);
+  return settings;
+}
+
+/** A text that the page does not have would be missed by nobody but whoever wrote it. */
+function checkTexts(path: string, texts: object): void {
+  for (const [name, text] of Object.entries(texts)) {
+    if (!Object.hasOwn(ENGLISH, name)) throw invalidOption(`${path}.${name}`, 'is not a text of the page');
+    const group = isObject(ENGLISH[name as keyof PageTexts]);
+    const words = group && isObject(text) ? Object.values(text) : [group ? undefined : text];
+    if (!words.every((word) => typeof word === 'string')) {
+      throw invalidOption(`${path}.${name}`, group ? 'must be an object of texts' : 'must be a text');
+    }
+  }
 }
 
 function loginHintTokenSettings(options: LoginHintTokenOptions): LoginHintTokenSettings {

@@ -26,7 +26,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   http: ['provider', 'request', 'errors', 'options', 'settings', 'page-texts', 'html', 'optional-package'],
   // What an option is given is described where it is made.
   options: ['errors', 'store', 'request', 'channels', 'page-texts'],
-  settings: ['errors', 'store', 'options', 'channels'],
+  settings: ['errors', 'store', 'options', 'channels', 'page-texts'],
   'optional-package': ['settings'],
   'page-texts': [],
   html: [],

@@ -85,6 +85,7 @@ const WRONG_PAGE: Readonly<Record<keyof PageOptions, readonly unknown[]>> = {
 const WRONG_PASSKEYS: Readonly<Record<keyof PasskeyOptions, readonly unknown[]>> = {
   of: [undefined, [], {}, null],
   used: ['used', {}, null],
+  discoverable: ['yes', 1, null],
   rpId: ['', ' ', 7, 'x'.repeat(257), null],
   acr: ['', 7, null],
 };
@@ -162,6 +163,19 @@ describe('a wrong option', () => {
     const error = thrownBy(() => createCiba(options));
     expect(error.code).toBe('invalid_option');
     expect(error.message.startsWith(`${path} must `)).toBe(true);
+  });
+
+  it.each([
+    [{ aprove: 'Yes' }, 'page.texts.en.aprove is not a text of the page'],
+    [{ approve: 5 }, 'page.texts.en.approve must be a text'],
+    [{ scopes: 'all' }, 'page.texts.en.scopes must be an object of texts'],
+    [{ claims: { name: 1 } }, 'page.texts.en.claims must be an object of texts'],
+  ])('among the texts of the page is named: %j', (en, sentence) => {
+    const error = thrownBy(() => createCiba({ page: { texts: { en: en as never } } }));
+    expect({ code: error.code, message: error.message }).toEqual({
+      code: 'invalid_option',
+      message: sentence,
+    });
   });
 
   it.each(GROUPS.map(([path, , given]) => [path, given({ retries: 3 })] as const))(

@@ -3,6 +3,7 @@ import { CibaError, type CibaErrorCode } from '../errors.js';
 import type { CibaOptions, Decider } from '../options.js';
 import type { Approval, Requests } from '../request/requests.js';
 import type { RequestView } from '../request/view.js';
+import { isBodyError } from './body-error.js';
 
 type Authenticate = NonNullable<CibaOptions['authenticateDecision']>;
 type Answer = (req: Request, decider: Decider) => Promise<object>;
@@ -136,10 +137,4 @@ function textIn(req: Request, name: string): string | undefined {
   const value: unknown = (body as Record<string, unknown>)[name];
   if (value === undefined || typeof value === 'string') return value;
   throw new CibaError('invalid_decision', `${name} must be a string`);
-}
-
-/** What Express' body parser throws; every other error is the server's own to answer. */
-function isBodyError(error: unknown): error is { status: number } {
-  const { status, type } = (error ?? {}) as { status?: unknown; type?: unknown };
-  return typeof status === 'number' && /^(entity|encoding|charset|request)\./.test(String(type));
 }

@@ -23,8 +23,12 @@ export interface RouterParts {
 export interface PageParts {
   readonly links: Links;
   readonly seals: Seals;
+  /** Uses a passkey's challenge up. */
+  readonly useChallenge: (challenge: string, lifetime: number) => Promise<boolean>;
   /** Where people reach it: its scheme, host and port. */
   readonly origin: string;
+  /** The path that links take the router to be mounted at, where the server has not said what they begin with. */
+  readonly assumedMount: string | undefined;
 }
 
 /**
@@ -37,6 +41,7 @@ export function cibaRouter({ paths, requests, settings, page, provider, used }: 
   const { compat } = settings;
   // In front of all: what follows sees a message of the standard.
   if (compat) router.use(compatFilter({ provider, paths, settings, compat, used }));
+  if (page?.assumedMount !== undefined) router.all(paths.backchannel, warnOfLinks(page.assumedMount));
   router.all(paths.backchannel, onlyPost);
   // A preflight is oidc-provider's to answer, for the clients that the server lets call from a browser.
   router.all(paths.token, (req, res, next) => (req.method === 'OPTIONS' ? next() : onlyPost(req, res, next)));
@@ -48,6 +53,19 @@ export function cibaRouter({ paths, requests, settings, page, provider, used }: 
     router.use(settings.page.path, decisionPage({ ...page, requests, interaction, page: settings.page }));
   }
   return router;
+}
+
+/** Says once that links lead elsewhere than to this router: they are made of the issuer, which knows no mount path then. */
+function warnOfLinks(assumed: string): (req: Request, res: Response, next: () => void) => void {
+  let warned = false;
+  return ({ baseUrl }, _res, next) => {
+    if (!warned && baseUrl !== '' && baseUrl !== assumed) {
+      warned = true;
+      const sentence = `links of prompts do not lead to ${baseUrl}, where ciba.router() is mounted: set page.baseUrl`;
+      process.emitWarning(sentence, 'CibaWarning');
+    }
+    next();
+  };
 }
 
 /** Another method is refused without a look at what it carries. */

@@ -42,6 +42,11 @@ export function displayable(text: string, longest: number = LONGEST): string {
   return characters.length > longest ? `${characters.slice(0, longest - 1).join('')}…` : shown;
 }
 
+/** Whether {@link displayable} shows all of a text. */
+export function isShown(text: string, longest: number): boolean {
+  return displayable(text, longest) === displayable(text, Number.POSITIVE_INFINITY);
+}
+
 /** Who asks, as a person may be shown it: the client's name, or its id where the name shows nothing. */
 export function askerOf({
   clientName,

@@ -19,6 +19,11 @@ export class Links {
     return `${this.#page}/${this.tokenOf(handle)}`;
   }
 
+  /** The path of the page behind a token, as a browser sees it. */
+  pathOf(token: string): string {
+    return `${new URL(this.#page).pathname}/${token}`;
+  }
+
   tokenOf(handle: string): string {
     return `${handle}.${this.#seals.of('link', handle)}`;
   }

@@ -1,4 +1,6 @@
 import { randomBytes } from 'node:crypto';
+import { jest } from '@jest/globals';
+import type { ErrorRequestHandler } from 'express';
 import type { Decider } from 'oidc-provider-ciba';
 import request, { type Response } from 'supertest';
 import { onEveryStore } from '../support/every-store.js';
@@ -11,14 +13,14 @@ const SESSIONS: Readonly<Record<string, Decider>> = {
 };
 
 /** Whoever the cookie names is signed in. */
-const interaction: NonNullable<NonNullable<PluginServerOptions['ciba']>['interaction']> = (req) =>
+const given: NonNullable<NonNullable<PluginServerOptions['ciba']>['interaction']> = (req) =>
   SESSIONS[/who=(\w+)/.exec(req.headers.cookie ?? '')?.[1] ?? ''];
 
 const links = new Map<string, string>();
 const options = (more: PluginServerOptions = {}): PluginServerOptions => ({
   ...more,
   ciba: {
-    interaction,
+    interaction: given,
     channels: [
       {
         name: 'inbox',
@@ -39,7 +41,7 @@ async function linked(
   const id = await asked(server, params);
   const handle = server.ciba.requests.handleOf(id);
   await until('the link was sent', () => links.has(handle));
-  return { id, link: `${server.mount}${links.get(handle)}` };
+  return { id, link: String(links.get(handle)) };
 }
 
 const open = (server: PluginServer, link: string, who = ''): request.Test =>
@@ -57,6 +59,10 @@ const sealIn = ({ text }: Response): string => /name="form" value="([^"]+)"/.exe
 async function statusOf(server: PluginServer, id: string): Promise<string | undefined> {
   return (await server.ciba.requests.get(server.ciba.requests.handleOf(id)))?.status;
 }
+
+/** Where a browser goes from the page that a form was sent from. */
+const leadsTo = (link: string, { headers }: Response): string =>
+  new URL(String(headers['location']), `http://op.example${link}`).pathname;
 
 const titleOf = ({ text }: Response): string | undefined => /<h1[^>]*>(.*?)<\/h1>/s.exec(text)?.[1];
 
@@ -82,8 +88,8 @@ onEveryStore('the decision page', (make) => {
     const { id, link } = await linked(server);
     const form = sealIn(await open(server, link, 'alice'));
     const answer = await send(server, link, { form, verdict: 'approve' });
-    expect({ status: answer.status, to: answer.headers['location'] }).toEqual({ status: 303, to: link });
-    expect(titleOf(await open(server, link))).toBe('Approved');
+    expect({ status: answer.status, to: leadsTo(link, answer) }).toEqual({ status: 303, to: link });
+    expect(titleOf(await open(server, link, 'alice'))).toBe('Approved');
     const { body } = await poll(server, id);
     expect(JSON.parse(Buffer.from(body.id_token.split('.')[1], 'base64url').toString())).toMatchObject({
       sub: 'alice',
@@ -98,7 +104,7 @@ onEveryStore('the decision page', (make) => {
     const { id, link } = await linked(server);
     const form = sealIn(await open(server, link, 'alice'));
     expect((await send(server, link, { form, verdict: 'deny' })).status).toBe(303);
-    expect(titleOf(await open(server, link))).toBe('Denied');
+    expect(titleOf(await open(server, link, 'alice'))).toBe('Denied');
     expect((await poll(server, id)).body.error).toBe('access_denied');
   });
 
@@ -222,6 +228,8 @@ onEveryStore('the decision page', (make) => {
       const page = await open(server, link, who);
       expect(page.text).toContain('This link has been used.');
       expect(page.text).not.toMatch(/The till/);
+      // What was decided is the person’s own business.
+      expect(titleOf(page)).toBe(who === 'alice' ? 'Denied' : 'Nothing to decide any more');
     }
     await send(server, link, { form, verdict: 'approve' });
     expect(await statusOf(server, id)).toBe('denied');
@@ -290,8 +298,11 @@ onEveryStore('the decision page', (make) => {
     const server = make(options());
     const { link } = await linked(server);
     const page = await open(server, link, 'alice');
-    for (const [, address] of page.text.matchAll(/(?:href|src)="(\/[^"]+page\.(?:css|js)\?v=[\w-]+)"/g)) {
-      const found = await request(server.app).get(String(address));
+    const assets = [...page.text.matchAll(/(?:href|src)="([^"]+page\.(?:css|js)\?v=[\w-]+)"/g)];
+    expect(assets).toHaveLength(2);
+    for (const [, address] of assets) {
+      const { pathname, search } = new URL(String(address), `http://op.example${link}`);
+      const found = await request(server.app).get(pathname + search);
       expect({ status: found.status, kept: found.headers['cache-control'] }).toEqual({
         status: 200,
         kept: 'public, max-age=31536000, immutable',
@@ -304,6 +315,7 @@ onEveryStore('the decision page', (make) => {
     const server = make(
       options({
         mount: '/oidc',
+        issuer: 'http://op.example/oidc',
         ciba: {
           interaction: (_req, res, { returnTo, login }) => {
             returns.push(returnTo);
@@ -321,6 +333,91 @@ onEveryStore('the decision page', (make) => {
       to: `/login?return=${encodeURIComponent(link)}`,
     });
     expect(returns).toEqual([link]);
+  });
+
+  it('works behind a proxy that takes a part of the path away, where baseUrl says what people see', async () => {
+    const returns: string[] = [];
+    const interaction: typeof given = (req, res, context) => {
+      returns.push(context.returnTo);
+      return given(req, res, context);
+    };
+    const page = { baseUrl: 'https://id.example/auth' };
+    const server = make(options({ ciba: { interaction, page } }));
+    const { id, link } = await linked(server);
+    expect(link).toMatch(/^\/auth\/ciba\/decide\//);
+    const inside = link.replace('/auth', '');
+    const shown = await open(server, inside, 'alice');
+    for (const [, address] of shown.text.matchAll(/(?:href|src)="([^"]+page\.(?:css|js)[^"]*)"/g)) {
+      expect(new URL(String(address), `https://id.example${link}`).pathname).toMatch(
+        /^\/auth\/ciba\/decide\/assets\//,
+      );
+    }
+    const answer = await send(server, inside, { form: sealIn(shown), verdict: 'approve' });
+    expect(leadsTo(link, answer)).toBe(link);
+    expect(await statusOf(server, id)).toBe('approved');
+    expect([...new Set(returns)]).toEqual([link]);
+  });
+
+  it('says once where links lead elsewhere than to the router', async () => {
+    const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const server = make(options({ mount: '/oidc' }));
+    await asked(server);
+    await asked(server);
+    const sentences = warned.mock.calls.map(([sentence]) => String(sentence));
+    warned.mockRestore();
+    expect(sentences.filter((sentence) => sentence.includes('set page.baseUrl'))).toHaveLength(1);
+  });
+
+  it('sends nobody elsewhere who has sent a form, and shows where to sign in', async () => {
+    const seen: boolean[] = [];
+    const server = make(
+      options({
+        ciba: {
+          interaction: (_req, res, { login }) => {
+            seen.push(login);
+            if (login) res.redirect('https://login.example/');
+            return undefined;
+          },
+        },
+      }),
+    );
+    const { id, link } = await linked(server);
+    const answer = await send(server, link, { form: 'any', verdict: 'approve' });
+    expect({ status: answer.status, title: titleOf(answer) }).toEqual({
+      status: 401,
+      title: 'Sign in to see the request',
+    });
+    expect(answer.text).toContain('href="?login"');
+    expect((await open(server, `${link}?login`)).status).toBe(302);
+    expect(seen).toEqual([false, true]);
+    expect(await statusOf(server, id)).toBe('pending');
+  });
+
+  it('does not take what the server’s own callback throws for a wrong form', async () => {
+    const server = make(
+      options({
+        ciba: {
+          interaction: () => {
+            throw Object.assign(new Error('no such session'), { status: 404 });
+          },
+        },
+      }),
+    );
+    const { link } = await linked(server);
+    server.app.use(((error, _req, res, _next) => {
+      res.status(error.status).json({ said: error.message });
+    }) as ErrorRequestHandler);
+    expect((await open(server, link)).body).toEqual({ said: 'no such session' });
+  });
+
+  it('[UX-2] [PRIV-6] shows the claims that are asked for one by one, and not those of the protocol', async () => {
+    const server = make(options({ features: { claimsParameter: { enabled: true } } }));
+    const claims = JSON.stringify({ id_token: { name: null, acr: null, employee_number: null } });
+    const { link } = await linked(server, { claims });
+    const { text } = await open(server, link, 'alice');
+    expect(text).toContain('See your name');
+    expect(text).toContain('employee_number');
+    expect(text).not.toContain('<bdi>acr</bdi>');
   });
 
   it('speaks the person’s language, as far as the server has it', async () => {

@@ -28,7 +28,12 @@ export function languageOf(req: Request, given: Readonly<Record<string, Partial<
   const tags = ['en', ...Object.keys(given).filter((tag) => tag !== 'en')];
   const tag = req.acceptsLanguages(...tags) || 'en';
   const theirs = given[tag] ?? {};
-  const texts = { ...ENGLISH, ...theirs, scopes: { ...ENGLISH.scopes, ...theirs.scopes } };
+  const texts = {
+    ...ENGLISH,
+    ...theirs,
+    scopes: { ...ENGLISH.scopes, ...theirs.scopes },
+    claims: { ...ENGLISH.claims, ...theirs.claims },
+  };
   return { tag, direction: directionOf(tag), texts };
 }
 

@@ -2,8 +2,8 @@ import { type Content, html, type Markup } from '../../html.js';
 import { ASSETS_VERSION } from './assets.js';
 import type { Language } from './language.js';
 
-/** What every page has around it. `base` is the path of the page's routes. */
-export function layout(base: string, { tag, direction }: Language, title: string, main: Content): string {
+/** What every page has around it. Its address is that of a link, which the assets stand beside. */
+export function layout({ tag, direction }: Language, title: string, main: Content): string {
   return html`<!doctype html>
 <html lang="${tag}" dir="${direction}">
 <head>
@@ -13,8 +13,8 @@ export function layout(base: string, { tag, direction }: Language, title: string
 <meta name="robots" content="noindex">
 <title>${title}</title>
 <link rel="icon" href="data:,">
-<link rel="stylesheet" href="${base}/assets/page.css?v=${ASSETS_VERSION}">
-<script type="module" src="${base}/assets/page.js?v=${ASSETS_VERSION}"></script>
+<link rel="stylesheet" href="assets/page.css?v=${ASSETS_VERSION}">
+<script type="module" src="assets/page.js?v=${ASSETS_VERSION}"></script>
 </head>
 <body>
 <main>${main}</main>

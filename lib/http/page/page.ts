@@ -6,17 +6,21 @@ import type { Requests } from '../../request/requests.js';
 import type { Seals } from '../../request/seals.js';
 import type { RequestView } from '../../request/view.js';
 import type { PageSettings } from '../../settings.js';
+import { isBodyError } from '../body-error.js';
 import { ASSETS_VERSION, SCRIPT, STYLE } from './assets.js';
 import { type Language, languageOf } from './language.js';
 import { Passkeys } from './passkeys.js';
+import { isShownWhole } from './request-card.js';
 import { guarded } from './security-headers.js';
-import { type Shown, View } from './view.js';
+import { type Notice, View } from './view.js';
 
 /** What the decision page works with. */
 export interface DecisionPageParts {
   readonly requests: Requests;
   readonly links: Links;
   readonly seals: Seals;
+  /** Uses a challenge up; `false` where it was used before. */
+  readonly useChallenge: (challenge: string, lifetime: number) => Promise<boolean>;
   readonly interaction: NonNullable<CibaOptions['interaction']>;
   readonly page: PageSettings;
   /** Where people reach the page: its scheme, host and port. */
@@ -31,7 +35,8 @@ const ASSETS_LIFE = 31_536_000;
  * sent by the page for them.
  */
 export function decisionPage(parts: DecisionPageParts): Router {
-  const router = Router();
+  // A slash behind a link would move what stands beside it.
+  const router = Router({ strict: true });
   const page = new DecisionPage(parts);
   const route =
     (answer: (req: Request, res: Response) => Promise<void>) =>
@@ -79,54 +84,67 @@ class DecisionPage {
   constructor(parts: DecisionPageParts) {
     this.#parts = parts;
     const { passkeys: options } = parts.page;
-    this.passkeys = options && new Passkeys({ options, seals: parts.seals, origin: parts.origin });
+    const { seals, origin, useChallenge } = parts;
+    const pathOf = (req: Request): string => parts.links.pathOf(tokenIn(req));
+    this.passkeys = options && new Passkeys({ options, seals, origin, useChallenge, pathOf });
   }
 
   async show(req: Request, res: Response): Promise<void> {
     const view = this.#view(req, res);
     const found = await this.#find(req);
     if (typeof found === 'string') return view.show(found);
-    const decider = await this.#deciderOf(req, res, found);
-    if (res.headersSent || res.writableEnded) return;
-    if (!decider) return this.#signIn(view);
+    if (found.status !== 'pending') return this.#showOutcome(req, res, view, found);
+    const decider = await this.#deciderOf(req, res, found, this.#mayLogIn(req));
+    if (isAnswered(res)) return;
+    if (!decider) return view.signIn(this.passkeys !== undefined);
     if (decider.accountId !== found.accountId) return view.show('stranger');
     view.request(found, this.#sealOf(found));
+  }
+
+  /** What became of a request is for its person; anybody else who has the link hears that it has been used. */
+  async #showOutcome(req: Request, res: Response, view: View, request: RequestView): Promise<void> {
+    const decider = await this.#deciderOf(req, res, request, false);
+    if (isAnswered(res)) return;
+    view.show(decider?.accountId === request.accountId ? OUTCOMES[request.status] : 'used', request);
   }
 
   async decide(req: Request, res: Response): Promise<void> {
     const view = this.#view(req, res);
     const found = await this.#find(req);
     if (typeof found === 'string') return view.show(found);
-    const decider = await this.#deciderOf(req, res, found);
-    if (res.headersSent || res.writableEnded) return;
-    if (!decider) return this.#signIn(view);
+    if (found.status !== 'pending') return res.redirect(303, tokenIn(req));
+    // Nobody is sent elsewhere by a form: browsers hold a form's redirects to this origin. The link leads there.
+    const decider = await this.#deciderOf(req, res, found, false);
+    if (isAnswered(res)) return;
+    if (!decider) return view.signIn(true);
     if (decider.accountId !== found.accountId) return view.show('stranger');
     const { verdict, form, number } = (req.body ?? {}) as Record<string, unknown>;
     const sealed = this.#parts.seals.fits(String(form), 'form', found.handle, found.accountId);
     if (!sealed || req.get('sec-fetch-site') === 'cross-site') return view.show('form');
+    if (verdict === 'approve' && !isShownWhole(found)) return view.show('form');
     if (verdict === 'approve' && found.numberMatching && !/^\s*[0-9]{2}\s*$/.test(String(number))) {
       return view.request(found, { ...this.#sealOf(found), problem: view.language.texts.numberMissing }, 422);
     }
     const outcome = await this.#apply(found, decider, verdict, number);
     if (outcome === undefined) return view.show('form');
-    if (outcome === 'outcome') return res.redirect(303, pathOf(req));
+    if (outcome === 'outcome') return res.redirect(303, tokenIn(req));
     view.show(outcome, found);
   }
 
   /** The pending request of a link, for signing in to it. */
   async pendingRequestOf(req: Request): Promise<RequestView | undefined> {
     const found = await this.#find(req);
-    return typeof found === 'string' ? undefined : found;
+    return typeof found === 'string' || found.status !== 'pending' ? undefined : found;
   }
 
   /** The four parameters are how Express knows an error handler. */
   explain(error: unknown, req: Request, res: Response, next: NextFunction): void {
-    const { status } = (error ?? {}) as { status?: unknown };
     if (res.headersSent) next(error);
     else if (error instanceof CibaError && error.code === 'store_unavailable') {
       res.set('Retry-After', '5');
-      this.#view(req, res).show('unavailable');
-    } else if (typeof status === 'number' && status >= 400 && status < 500) this.#view(req, res).show('form');
+      // What was sent may have been decided: nobody knows.
+      this.#view(req, res).show(req.method === 'POST' ? 'unknown' : 'unavailable');
+    } else if (isBodyError(error)) this.#view(req, res).show('form');
     else next(error);
   }
 
@@ -136,7 +154,7 @@ class DecisionPage {
     { accountId, acr, amr, authTime }: Decider,
     verdict: unknown,
     number: unknown,
-  ): Promise<Shown | undefined> {
+  ): Promise<Notice | 'outcome' | undefined> {
     const { requests } = this.#parts;
     try {
       if (verdict === 'approve') {
@@ -158,34 +176,33 @@ class DecisionPage {
     }
   }
 
-  /** The pending request of a link, or what is to be shown instead. */
-  async #find(req: Request): Promise<RequestView | Shown> {
-    const handle = this.#parts.links.handleOf(String(req.params['token']));
+  /** The request of a link, or what is to be shown instead. */
+  async #find(req: Request): Promise<RequestView | Notice> {
+    const handle = this.#parts.links.handleOf(tokenIn(req));
     if (handle === undefined) return 'invalid';
     const request = await this.#parts.requests.get(handle);
-    switch (request?.status) {
-      case 'pending':
-        return request;
-      case undefined:
-      case 'expired':
-        return 'expired';
-      case 'denied':
-      case 'cancelled':
-        return request.status;
-      default:
-        return 'approved';
-    }
+    return request === undefined || request.status === 'expired' ? 'expired' : request;
   }
 
-  async #deciderOf(req: Request, res: Response, request: RequestView): Promise<Decider | undefined> {
-    const byPasskey = this.passkeys?.deciderOf(req, request);
-    if (byPasskey) return byPasskey;
-    const login = !this.passkeys || req.query['login'] !== undefined;
-    return this.#parts.interaction(req, res, { request, returnTo: pathOf(req), login });
+  /** Who is there. Whoever has chosen to sign in by the server's login is taken as that, before a passkey of theirs. */
+  async #deciderOf(
+    req: Request,
+    res: Response,
+    request: RequestView,
+    login: boolean,
+  ): Promise<Decider | undefined> {
+    const byPasskey = (): Decider | undefined => this.passkeys?.deciderOf(req, request);
+    const chosen = req.query['login'] !== undefined;
+    const signedIn = chosen ? undefined : byPasskey();
+    if (signedIn) return signedIn;
+    const returnTo = this.#parts.links.pathOf(tokenIn(req));
+    const decider = await this.#parts.interaction(req, res, { request, returnTo, login });
+    return decider ?? (chosen && !isAnswered(res) ? byPasskey() : undefined);
   }
 
-  #signIn(view: View): void {
-    view.signIn(this.passkeys !== undefined);
+  /** Where there are passkeys the server's own login comes when it is chosen. */
+  #mayLogIn(req: Request): boolean {
+    return !this.passkeys || req.query['login'] !== undefined;
   }
 
   #sealOf({ handle, accountId }: RequestView): { seal: string } {
@@ -194,9 +211,25 @@ class DecisionPage {
 
   #view(req: Request, res: Response): View {
     const language: Language = languageOf(req, this.#parts.page.texts);
-    return new View(req, res, language);
+    return new View(res, language);
   }
 }
 
-/** The path of the link, wherever the router is mounted, and without a query. */
-const pathOf = (req: Request): string => `${req.baseUrl}/${encodeURIComponent(String(req.params['token']))}`;
+/** The token of the link. It is the last part of its address, so that it leads back there wherever the page is mounted. */
+const tokenIn = (req: Request): string => String(req.params['token']);
+
+/** Whether the server has answered itself. */
+const isAnswered = (res: Response): boolean => res.headersSent || res.writableEnded;
+
+/** What the person of a request that has ended is told of it; one that is pending is shown instead. */
+const OUTCOMES: Readonly<Record<RequestView['status'], Notice>> = {
+  pending: 'used',
+  approved: 'approved',
+  claimed: 'approved',
+  redeemed: 'approved',
+  delivered: 'approved',
+  undeliverable: 'approved',
+  denied: 'denied',
+  cancelled: 'cancelled',
+  expired: 'expired',
+};

@@ -1,5 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import type { AuthenticationResponseJSON, AuthenticatorTransport } from '@simplewebauthn/server';
+import type {
+  AuthenticationResponseJSON,
+  AuthenticatorTransport,
+  VerifiedAuthenticationResponse,
+} from '@simplewebauthn/server';
 import express, { type NextFunction, type Request, type Response, Router } from 'express';
 import { optionalPackage } from '../../optional-package.js';
 import type { Decider, PasskeyOptions } from '../../options.js';
@@ -22,6 +26,10 @@ export interface PasskeyParts {
   readonly seals: Seals;
   /** Where people reach the page: its scheme, host and port. */
   readonly origin: string;
+  /** Uses a challenge up, for so many milliseconds; `false` where it was used before. */
+  readonly useChallenge: (challenge: string, lifetime: number) => Promise<boolean>;
+  /** The path of the page that a request is for, as the browser sees it. */
+  readonly pathOf: (req: Request) => string;
 }
 
 /** Signs people in on the page with a passkey of theirs, to one request and for five minutes (WebAuthn). */
@@ -43,11 +51,11 @@ export class Passkeys {
 
   /** Who has signed in to this request in this browser. */
   deciderOf(req: Request, { handle, accountId }: RequestView): Decider | undefined {
-    const [time = '', seal = ''] = (cookieOf(req, SESSION_COOKIE) ?? '').split('.');
-    if (!this.#parts.seals.fits(seal, 'session', handle, accountId, time)) return undefined;
+    const [time = '', kind = '', seal = ''] = (cookieOf(req, SESSION_COOKIE) ?? '').split('.');
+    if (!this.#parts.seals.fits(seal, 'session', handle, accountId, time, kind)) return undefined;
     if (Date.now() - Number(time) > SESSION_LIFE) return undefined;
     const { acr } = this.#parts.options;
-    return { accountId, acr, amr: ['hwk', 'user'], authTime: Math.floor(Number(time) / 1000) };
+    return { accountId, acr, amr: [kind, 'user'], authTime: Math.floor(Number(time) / 1000) };
   }
 
   /** The two routes below a link: a challenge, and its answer. `requestOf` gives the pending request of the link. */
@@ -78,7 +86,9 @@ export class Passkeys {
   }
 
   async #challenge(req: Request, res: Response, { handle, accountId }: RequestView): Promise<void> {
-    const passkeys = await this.#parts.options.of(accountId);
+    // Whoever has the link may ask: which passkeys a person has is not theirs to know, where the device can find its own.
+    const { discoverable = true, of } = this.#parts.options;
+    const passkeys = discoverable ? [] : await of(accountId);
     const challenge = randomBytes(32).toString('base64url');
     const options = await this.#library.generateAuthenticationOptions({
       rpID: this.#rpId,
@@ -98,22 +108,25 @@ export class Passkeys {
   async #signIn(req: Request, res: Response, request: RequestView): Promise<void> {
     const { handle, accountId } = request;
     const challenge = this.#challengeOf(req, handle);
-    // Used up, whatever comes of it.
+    // This browser has answered it, whatever comes of that.
     this.#set(req, res, CHALLENGE_COOKIE, '', 0);
     const response = req.body as AuthenticationResponseJSON;
     const passkey = (await this.#parts.options.of(accountId)).find(({ id }) => id === response?.id);
-    const counter =
+    const used =
       challenge === undefined || passkey === undefined
         ? undefined
-        : await this.#counterAfter(response, challenge, passkey);
-    if (counter === undefined || passkey === undefined) {
+        : await this.#verified(response, challenge, passkey);
+    // Once: who has seen the answer pass by must not sign in with it.
+    if (!used || !passkey || !(await this.#parts.useChallenge(String(challenge), CHALLENGE_LIFE))) {
       refuse(res, 403, 'access_denied');
       return;
     }
-    await this.#parts.options.used?.(accountId, passkey.id, counter);
+    await this.#parts.options.used?.(accountId, passkey.id, used.newCounter);
     const time = String(Date.now());
-    const seal = this.#parts.seals.of('session', handle, accountId, time);
-    this.#set(req, res, SESSION_COOKIE, `${time}.${seal}`, SESSION_LIFE);
+    // RFC 8176: a key that other devices have as well is not bound to this one's hardware.
+    const kind = used.credentialDeviceType === 'singleDevice' ? 'hwk' : 'swk';
+    const seal = this.#parts.seals.of('session', handle, accountId, time, kind);
+    this.#set(req, res, SESSION_COOKIE, `${time}.${kind}.${seal}`, SESSION_LIFE);
     res.status(204).end();
   }
 
@@ -123,12 +136,12 @@ export class Passkeys {
     return fits && Date.now() - Number(time) <= CHALLENGE_LIFE ? challenge : undefined;
   }
 
-  /** The passkey's counter after this use, or nothing where the answer is not good. */
-  async #counterAfter(
+  /** What the verification says of this use, or nothing where the answer is not good. */
+  async #verified(
     response: AuthenticationResponseJSON,
     expectedChallenge: string,
     { id, publicKey, counter }: Awaited<ReturnType<PasskeyOptions['of']>>[number],
-  ): Promise<number | undefined> {
+  ): Promise<VerifiedAuthenticationResponse['authenticationInfo'] | undefined> {
     try {
       const { verified, authenticationInfo } = await this.#library.verifyAuthenticationResponse({
         response,
@@ -138,7 +151,7 @@ export class Passkeys {
         requireUserVerification: true,
         credential: { id, publicKey: new Uint8Array(publicKey), counter },
       });
-      return verified ? authenticationInfo.newCounter : undefined;
+      return verified ? authenticationInfo : undefined;
     } catch {
       return undefined;
     }
@@ -146,7 +159,7 @@ export class Passkeys {
 
   #set(req: Request, res: Response, name: string, value: string, lifetime: number): void {
     const secure = this.#parts.origin.startsWith('https:');
-    res.cookie(name, value, cookieOptions(req.baseUrl.replace(/\/passkey$/, '') || '/', secure, lifetime));
+    res.cookie(name, value, cookieOptions(this.#parts.pathOf(req), secure, lifetime));
   }
 }
 

@@ -1,15 +1,21 @@
 import { type Content, html, type Markup } from '../../html.js';
-import { askerOf, displayable } from '../../request/display.js';
+import { askerOf, displayable, isShown } from '../../request/display.js';
 import type { RequestView } from '../../request/view.js';
 import { bdi, withClient } from './client-text.js';
 import type { Language } from './language.js';
 
 /** How much of one value of a detail is shown, in characters, and how deep. */
-const LONGEST_VALUE = 500;
-const DEEPEST = 4;
+const LONGEST_VALUE = 2_000;
+const DEEPEST = 6;
+
+/** How much of the name of a value is shown, in characters. */
+const LONGEST_NAME = 300;
 
 /** How many values of a detail are shown. */
-const MOST_VALUES = 50;
+const MOST_VALUES = 200;
+
+/** Claims of the protocol's own, which say nothing of the person (OpenID Connect Core 2). */
+const OF_THE_PROTOCOL: ReadonlySet<string> = new Set(['sub', 'acr', 'amr', 'auth_time', 'sid']);
 
 /** What is put into the form besides what the person chooses. */
 export interface CardForm {
@@ -21,7 +27,9 @@ export interface CardForm {
 /** A pending request, with the form that decides it. */
 export function requestCard(request: RequestView, { texts }: Language, form: CardForm): Markup {
   const client = askerOf(request);
-  const { bindingMessage, numberMatching } = request;
+  const { bindingMessage } = request;
+  const whole = isShownWhole(request);
+  const numberMatching = request.numberMatching && whole;
   const invalid = form.problem === undefined ? undefined : html` aria-invalid="true" autofocus`;
   return html`<article class="card" aria-labelledby="message">
 <p class="asks">${withClient(texts.asks, client)}</p>
@@ -31,7 +39,11 @@ ${request.authorizationDetails.map((detail) => details(detail))}
 <ul class="scopes">${request.scope
     .split(' ')
     .filter(Boolean)
-    .map((scope) => html`<li>${wordsOf(texts.scopes, scope) ?? bdi(displayable(scope, 100))}</li>`)}</ul>
+    .map(
+      (scope) => html`<li>${wordsOf(texts.scopes, scope) ?? bdi(displayable(scope, 100))}</li>`,
+    )}${request.claims
+    .filter((claim) => !OF_THE_PROTOCOL.has(claim))
+    .map((claim) => html`<li>${wordsOf(texts.claims, claim) ?? bdi(displayable(claim, 100))}</li>`)}</ul>
 ${
   request.resources.length === 0
     ? undefined
@@ -51,9 +63,10 @@ ${
 <span id="number-hint" class="hint">${texts.numberHint}</span></p>`
     : undefined
 }
+${whole ? undefined : html`<p class="problem">${texts.incomplete}</p>`}
 <div class="decision">
 <button name="verdict" value="deny">${texts.deny}</button>
-<button name="verdict" value="approve">${texts.approve}</button>
+${whole ? html`<button name="verdict" value="approve">${texts.approve}</button>` : undefined}
 </div>
 <p class="report"><button class="link" name="verdict" value="report" aria-describedby="report-hint">${texts.report}</button>
 <span id="report-hint" class="hint">${withClient(texts.reportHint, client)}</span></p>
@@ -74,6 +87,16 @@ function timeLeft({ expiresIn, expiresAt }: RequestView, texts: Language['texts'
 const wordsOf = (scopes: Readonly<Record<string, string>>, scope: string): string | undefined =>
   Object.hasOwn(scopes, scope) ? scopes[scope] : undefined;
 
+/** Whether the page shows all of what is asked for: nobody approves what they cannot see. */
+export function isShownWhole({ authorizationDetails }: RequestView): boolean {
+  return authorizationDetails.every((detail) => {
+    const rows = flattened(detail, [], 0);
+    const isShort = ([name, value]: readonly [name: string, value: string]): boolean =>
+      isShown(name, LONGEST_NAME) && isShown(value, LONGEST_VALUE);
+    return rows.length <= MOST_VALUES && rows.every(isShort);
+  });
+}
+
 /** An authorization detail (RFC 9396): its members by name, those of members as `name › name`. */
 function details(detail: object): Markup {
   const all = flattened(detail, [], 0);
@@ -82,7 +105,7 @@ function details(detail: object): Markup {
   const rows = hidden > 0 ? [...all.slice(0, MOST_VALUES), ['…', `+${hidden}`] as const] : all;
   return html`<dl class="details">${rows.map(
     ([name, value]) =>
-      html`<div><dt>${bdi(displayable(name, 100))}</dt><dd>${bdi(displayable(value, LONGEST_VALUE))}</dd></div>`,
+      html`<div><dt>${bdi(displayable(name, LONGEST_NAME))}</dt><dd>${bdi(displayable(value, LONGEST_VALUE))}</dd></div>`,
   )}</dl>`;
 }
 

@@ -1,4 +1,4 @@
-import type { Request, Response } from 'express';
+import type { Response } from 'express';
 import { type Content, html } from '../../html.js';
 import type { PageTexts } from '../../page-texts.js';
 import { askerOf } from '../../request/display.js';
@@ -8,25 +8,28 @@ import type { Language } from './language.js';
 import { layout, notice } from './layout.js';
 import { type CardForm, requestCard } from './request-card.js';
 
-/** What the page can say besides showing the request. `outcome` stands for what the link itself shows. */
-export type Shown = Notice | 'outcome';
-
-type Notice =
+/** What the page can say besides showing the request. */
+export type Notice =
   | 'invalid'
   | 'expired'
   | 'approved'
   | 'denied'
   | 'cancelled'
+  | 'used'
   | 'reported'
   | 'wrongNumber'
   | 'stranger'
   | 'form'
   | 'refused'
-  | 'unavailable';
+  | 'unavailable'
+  | 'unknown';
 
-type Text = Exclude<keyof PageTexts, 'scopes'>;
+type Text = Exclude<keyof PageTexts, 'scopes' | 'claims'>;
 
-/** Each thing that the page can say: the status, the sign, the title, the sentences, and whether a way back is offered. */
+/** Where a notice leads: to the link again, as it is or to sign in in another way. */
+const ADDRESS: Readonly<Record<'back' | 'login', string>> = { back: '?', login: '?login' };
+
+/** Each thing that the page can say: the status, the sign, the title, the sentences, and the link that is offered. */
 const NOTICES: Readonly<
   Record<
     Notice,
@@ -35,7 +38,7 @@ const NOTICES: Readonly<
       sign: 'good' | 'bad' | 'plain',
       title: Text,
       sentences: readonly Text[],
-      back?: 'back',
+      link?: 'back' | 'login',
     ]
   >
 > = {
@@ -44,33 +47,33 @@ const NOTICES: Readonly<
   approved: [200, 'good', 'approvedTitle', ['approved', 'used']],
   denied: [200, 'plain', 'deniedTitle', ['denied', 'used']],
   cancelled: [200, 'plain', 'cancelledTitle', ['cancelled']],
+  used: [200, 'plain', 'usedTitle', ['used']],
   reported: [200, 'plain', 'deniedTitle', ['reported']],
   wrongNumber: [403, 'bad', 'deniedTitle', ['wrongNumber']],
   stranger: [403, 'bad', 'strangerTitle', ['stranger']],
   form: [403, 'bad', 'formTitle', ['form'], 'back'],
-  refused: [403, 'bad', 'refusedTitle', ['refused'], 'back'],
+  refused: [403, 'bad', 'refusedTitle', ['refused'], 'login'],
   unavailable: [503, 'bad', 'unavailableTitle', ['unavailable'], 'back'],
+  unknown: [503, 'bad', 'unavailableTitle', ['unknown'], 'back'],
 };
 
 /** Answers with a page, in the person's language. */
 export class View {
   readonly language: Language;
-  readonly #req: Request;
   readonly #res: Response;
 
-  constructor(req: Request, res: Response, language: Language) {
-    this.#req = req;
+  constructor(res: Response, language: Language) {
     this.#res = res;
     this.language = language;
   }
 
   /** Says one thing. `request` is given where its person is signed in. */
-  show(shown: Shown, request?: RequestView): void {
+  show(shown: Notice, request?: RequestView): void {
     const { texts } = this.language;
-    const [status, sign, title, sentences, back] = NOTICES[shown as Notice];
+    const [status, sign, title, sentences, link] = NOTICES[shown];
     const client = request ? askerOf(request) : '';
     const said = sentences.map((name) => withClient(texts[name], client));
-    const more = back && html`<p><a class="link" href="">${texts.back}</a></p>`;
+    const more = link && html`<p><a class="link" href="${ADDRESS[link]}">${texts[link]}</a></p>`;
     this.#send(status, texts[title], notice(sign, texts[title], said, more));
   }
 
@@ -92,7 +95,7 @@ export class View {
   }
 
   #send(status: number, title: string, main: Content): void {
-    const page = layout(this.#req.baseUrl, this.language, title, main);
+    const page = layout(this.language, title, main);
     this.#res
       .status(status)
       .set('Content-Language', this.language.tag)
