@@ -55,7 +55,13 @@ export class SignedCookie {
   #valueIn(req: Request): string | undefined {
     const { name } = this.#options;
     const cookies = (req.get('cookie') ?? '').split(';').map((cookie) => cookie.trim());
-    return cookies.find((cookie) => cookie.startsWith(`${name}=`))?.slice(name.length + 1);
+    const value = cookies.find((cookie) => cookie.startsWith(`${name}=`))?.slice(name.length + 1);
+    try {
+      // As Express has written it.
+      return value && decodeURIComponent(value);
+    } catch {
+      return undefined;
+    }
   }
 
   #sign(content: string): string {

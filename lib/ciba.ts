@@ -114,7 +114,8 @@ export function createCiba(options: CibaOptions = {}): Ciba {
   if (settings.channels.length > 0) {
     events.on('request.accepted', ({ handle }) => {
       const prompting = attached?.prompting;
-      return prompting?.here() ? prompting.queue.add(handle, FIRST_TURN) : store.prompts.schedule(handle, 0);
+      const hasRoom = prompting?.here() === true && prompting.queue.free > 0;
+      return hasRoom ? prompting.queue.add(handle, FIRST_TURN) : store.prompts.schedule(handle, 0);
     });
   }
 
@@ -224,10 +225,11 @@ const notifiesStatus = ({ compat }: Settings): boolean => compat?.statusNotifica
 
 const isTold = (modes: ReadonlySet<string>): boolean => modes.has('ping') || modes.has('push');
 
-function checkDelivery(modes: ReadonlySet<string>, { redis, delivery }: Settings): void {
-  if (!isTold(modes)) return;
-  if (redis) loadBullmq();
-  else if (!delivery.worker) {
+function checkDelivery(modes: ReadonlySet<string>, { redis, delivery, channels }: Settings): void {
+  if (!isTold(modes) && channels.length === 0) return;
+  if (redis) {
+    if (isTold(modes)) loadBullmq();
+  } else if (!delivery.worker) {
     throw invalidOption('delivery.worker', 'must be true where requests live in memory');
   }
 }
@@ -275,7 +277,8 @@ function promptingOf({ store, events, settings }: Parts, links: Links | undefine
     async close() {
       await worker.close();
       await queue.close();
-      await Promise.all(channels.map((channel) => channel.close?.()));
+      // One that cannot be closed must not keep the rest open.
+      await Promise.allSettled(channels.map(async (channel) => channel.close?.()));
     },
   };
 }

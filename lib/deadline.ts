@@ -1,8 +1,16 @@
+/** What {@link within} throws when the time is up. */
+export class DeadlineError extends Error {
+  override readonly name = 'DeadlineError';
+}
+
 /** Waits so many milliseconds for something that may never come. It is not stopped: what becomes of it later is the caller's to hear. */
 export async function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => reject(new Error(`${what} took longer than ${milliseconds} ms`)), milliseconds);
+    timer = setTimeout(
+      () => reject(new DeadlineError(`${what} took longer than ${milliseconds} ms`)),
+      milliseconds,
+    );
   });
   try {
     return await Promise.race([work, late]);

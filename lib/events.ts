@@ -34,6 +34,15 @@ export type CompatUse =
   | 'endpoint_alias'
   | 'registration';
 
+/** What an event about a channel that failed says besides. */
+export interface PromptFailure extends PromptEvent {
+  readonly reason: 'no_address' | 'gone' | 'refused' | 'unavailable';
+  /** Whether it is tried again. */
+  readonly again: boolean;
+  /** For the log. */
+  readonly cause: unknown;
+}
+
 /**
  * The events of a {@link Ciba}, by name. Each is emitted after the store has accepted what it tells.
  */
@@ -94,11 +103,11 @@ export interface CibaEvents {
   /** A channel has reached the person. */
   'prompt.sent': PromptEvent;
   /** A channel has not; `again` says whether it is tried again. `cause` is for the log. The request lives on. */
-  'prompt.failed': PromptEvent & {
-    readonly reason: 'no_address' | 'gone' | 'refused' | 'unavailable';
-    readonly again: boolean;
-    readonly cause: unknown;
-  };
+  'prompt.failed': PromptFailure;
+  /** A channel could not take the prompt away again; `again` says whether that is tried again. `cause` is for the log. */
+  'prompt.left': PromptFailure;
+  /** The server's own `chain` failed, and all channels are tried in their order instead. `cause` is for the log. */
+  'prompt.error': { readonly handle: string; readonly cause: unknown };
   /** A channel has taken the prompt away again. */
   'prompt.dismissed': PromptEvent;
   /** Every channel was tried and none has reached the person. They can still find the request. */

@@ -26,6 +26,7 @@ export type {
   CompatUse,
   DeliveryEvent,
   PromptEvent,
+  PromptFailure,
   RequestEvent,
 } from './events.js';
 /** What it can be told. */

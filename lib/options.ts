@@ -21,7 +21,8 @@ export interface Decider {
 /** How clients registered for ping or push are told; see {@link CibaOptions.delivery}. All may be left out. */
 export interface DeliveryOptions {
   /**
-   * Whether this process delivers what is due. With `false` it only records it, for processes that run `ciba.worker(provider)`.
+   * Whether this process tells clients and prompts people. With `false` it only records what is due, for processes that run
+   * `ciba.worker(provider)`.
    * Default `true`.
    */
   readonly worker?: boolean | undefined;

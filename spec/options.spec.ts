@@ -12,6 +12,7 @@ import {
   type PasskeyOptions,
 } from 'oidc-provider-ciba';
 import { settingsOf } from '../lib/settings.js';
+import { pluginServer } from './support/server.js';
 
 const channel = (name: string): object => ({ name, send: async () => {} });
 const issuer = { issuer: 'https://tokens.example', jwksUri: 'https://tokens.example/jwks' };
@@ -225,6 +226,12 @@ describe('a wrong option', () => {
     });
     expect(thrownBy(() => createCiba({ maxExpiry: 200 })).message).toContain('maxExpiry (200)');
   });
+});
+
+test('nobody is prompted from memory by another process', () => {
+  const channels = [{ name: 'inbox', send: async () => {} }];
+  const start = () => pluginServer({ ciba: { channels, delivery: { worker: false } } });
+  expect(start).toThrow('delivery.worker must be true where requests live in memory');
 });
 
 describe('the options that are left out', () => {

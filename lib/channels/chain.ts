@@ -11,7 +11,7 @@ import type { ChainStep, ChannelFailure } from './channel.js';
  * | trying  | trying    | it did not, and another try can help                      |
  * | trying  | failed    | it never will, or the tries are used up                   |
  * | sent    | dismissed | the request has ended, and the prompt was taken away      |
- * | sent    | left      | the same, and it could not be taken away                  |
+ * | sent    | left      | the same, and it could not, or cannot, be taken away      |
  */
 export type LegState = 'waiting' | 'trying' | 'sent' | 'failed' | 'dismissed' | 'left';
 
@@ -90,14 +90,17 @@ export function endChain(progress: Progress, now: number): Progress {
 /** What a channel has come to. */
 export interface Tried {
   readonly channel: string;
+  readonly step: number;
   /** Why it failed; nothing where it did not. */
   readonly failure?: ChannelFailure | undefined;
+  /** Whether it has no way to take a prompt away. */
+  readonly stays?: boolean | undefined;
 }
 
 /** Writes down what the channels that were tried have come to. */
 export function conclude(progress: Progress, tried: readonly Tried[], now: number): Progress {
   const legs = progress.legs.map((leg) => {
-    const result = tried.find(({ channel }) => channel === leg.channel);
+    const result = tried.find(({ channel, step }) => channel === leg.channel && step === leg.step);
     if (!result) return leg;
     return leg.state === 'trying' ? sent(leg, result, now) : dismissed(leg, result, now);
   });
@@ -112,7 +115,8 @@ function sent(leg: Leg, { failure }: Tried, now: number): Leg {
   return { ...leg, state: again ? 'trying' : 'failed', attempts, dueAt, last: failure };
 }
 
-function dismissed(leg: Leg, { failure }: Tried, now: number): Leg {
+function dismissed(leg: Leg, { failure, stays }: Tried, now: number): Leg {
+  if (stays) return { ...leg, state: 'left' };
   const dismissals = leg.dismissals + 1;
   if (failure === undefined) return { ...leg, state: 'dismissed', dismissals };
   const again = failure === 'unavailable' && dismissals < ATTEMPTS;

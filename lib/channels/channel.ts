@@ -30,7 +30,7 @@ export interface Prompt {
 /**
  * A way of reaching people: e-mail, text, web push, a webhook, or one of the server's own.
  *
- * The same prompt may be sent twice where a process was killed in between. A call that takes longer than seven seconds is given up, and
+ * The same prompt may be sent twice where a process was killed in between. A call that takes longer than five seconds is given up, and
  * `signal` is aborted.
  */
 export interface Channel {
@@ -41,7 +41,10 @@ export interface Channel {
    * @throws {ChannelError} saying whether another try can help; any other error counts as `unavailable`
    */
   send(prompt: Prompt, signal: AbortSignal): Promise<void>;
-  /** Takes the prompt away from where it was shown, once it was decided or has ended. Tried as often as sending is. */
+  /**
+   * Takes the prompt away from where it was shown, once it was decided or has ended. Tried as often as sending is. Left out by a channel that
+   * cannot.
+   */
   dismiss?(prompt: Prompt, signal: AbortSignal): Promise<void>;
   /** Ends what the channel opened. */
   close?(): Promise<void> | void;
@@ -49,7 +52,7 @@ export interface Channel {
 
 /** A step of a chain: who is tried at once, and how long the next step waits for a decision. */
 export interface ChainStep {
-  /** The name of a channel, or of several that are tried at once. */
+  /** The name of a channel, or of several that are tried at once. A later step may name one again, as a reminder. */
   readonly channel: string | readonly string[];
   /** Seconds until the next step begins, unless all of this one failed before. 0 to 3600. Default 20. */
   readonly wait?: number | undefined;

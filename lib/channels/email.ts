@@ -1,4 +1,7 @@
+import { createHash } from 'node:crypto';
 import type { SendMailOptions, Transporter, TransportOptions } from 'nodemailer';
+import type SMTPTransport from 'nodemailer/lib/smtp-transport';
+import { DeadlineError, within } from '../deadline.js';
 import { html, type Markup } from '../html.js';
 import { optionalPackage } from '../optional-package.js';
 import { invalidOption } from '../settings.js';
@@ -15,8 +18,8 @@ export interface Mail {
 
 /** The options of {@link email}. */
 export interface EmailOptions {
-  /** A transport of nodemailer's, or what its `createTransport` takes: an smtp URL or its options. */
-  readonly transport: Transporter | TransportOptions | string;
+  /** A transport of nodemailer's, which stays open, or what its `createTransport` takes: an smtp URL or its options. */
+  readonly transport: Transporter | SMTPTransport.Options | TransportOptions | string;
   /** The sender, such as `Sign-in <sign-in@op.example>`. */
   readonly from: string;
   /** The person's address, or nothing where they have none. */
@@ -28,21 +31,25 @@ export interface EmailOptions {
 }
 
 /** How long each step of an SMTP conversation may take, in milliseconds, where the transport does not say: less than a channel may. */
-const STEP_WITHIN = 5_000;
+const STEP_WITHIN = 4_000;
+
+/** How long a whole conversation may take, in milliseconds: less than a channel may. */
+const SENT_WITHIN = 4_500;
 
 type Nodemailer = typeof import('nodemailer');
 
 /**
  * Reaches people by e-mail. A mail cannot be taken back; its link says that the request is over.
  *
- * Needs the package `nodemailer`. An address that the mail server will never take (5yz, RFC 5321 4.2.1) counts as `refused`, one that does
+ * A mail is sent once where it is not known whether the mail server has taken it. Needs the package `nodemailer`. An address that the mail server will never take (5yz, RFC 5321 4.2.1) counts as `refused`, one that does
  * not exist (5.1.1, RFC 3463) as `gone`, any other failure as `unavailable`.
  * @throws {CibaError} `invalid_option`, naming what is wrong
  */
 export function email({ transport, from, to, name = 'email', mail = defaultMail }: EmailOptions): Channel {
   if (typeof from !== 'string' || from === '') throw invalidOption('email.from', 'must be an address');
   if (typeof to !== 'function') throw invalidOption('email.to', 'must be a function');
-  const transporter = transporterOf(transport);
+  const given = typeof (transport as Transporter | null)?.sendMail === 'function';
+  const transporter = given ? (transport as Transporter) : transporterOf(transport);
   return {
     name,
     async send(prompt) {
@@ -52,22 +59,23 @@ export function email({ transport, from, to, name = 'email', mail = defaultMail 
         // As an object: what an address holds cannot become a second one.
         to: { name: '', address },
         from,
+        // The same for the same request: whoever gets it twice can tell.
+        messageId: messageIdOf(prompt, from),
         ...mail(prompt),
         // RFC 3834 5: no out-of-office answer to it.
         headers: { 'Auto-Submitted': 'auto-generated' },
         disableFileAccess: true,
         disableUrlAccess: true,
       };
-      await transporter.sendMail(message).catch((cause: unknown) => {
+      await within(SENT_WITHIN, name, transporter.sendMail(message)).catch((cause: unknown) => {
         throw failureOf(cause, name);
       });
     },
-    close: () => transporter.close(),
+    ...(!given && { close: () => transporter.close() }),
   };
 }
 
 function transporterOf(transport: EmailOptions['transport']): Transporter {
-  if (typeof (transport as Transporter | null)?.sendMail === 'function') return transport as Transporter;
   const { createTransport } = optionalPackage<Nodemailer>(
     'nodemailer',
     'channels',
@@ -91,16 +99,28 @@ function failureOf(cause: unknown, name: string): ChannelError {
     responseCode = 0,
     response = '',
     code = '',
+    command = '',
   } = cause as {
     responseCode?: number;
     response?: string;
     code?: string;
+    command?: string;
   };
   const message = `${name}: ${responseCode || code || 'failed'}`;
+  // The mail may be on its way: a second one would be worse than the next channel.
+  const unknown = responseCode === 0 && (cause instanceof DeadlineError || command === 'DATA');
+  if (unknown)
+    return new ChannelError('refused', `${name}: it is not known whether the mail was taken`, { cause });
   // Wrong credentials are a fault of the server's, not the person's: it may be mended while the request lives.
   const final = responseCode >= 500 && code !== 'EAUTH' && code !== 'ECONNECTION';
   if (!final) return new ChannelError('unavailable', message, { cause });
   return new ChannelError(/\b5\.1\.1\b/.test(response) ? 'gone' : 'refused', message, { cause });
+}
+
+/** Made of the handle, which the mail's link holds as well. */
+function messageIdOf({ handle }: Prompt, from: string): string {
+  const [, domain = 'localhost'] = /@([A-Za-z0-9.-]+)/.exec(from) ?? [];
+  return `<${createHash('sha256').update(handle).digest('hex').slice(0, 32)}@${domain}>`;
 }
 
 /** The default mail. */

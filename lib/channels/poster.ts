@@ -1,10 +1,11 @@
+import { type EndpointRules, endpointProblem } from '../delivery/endpoint.js';
 import { type Answer, Outgoing } from '../delivery/outgoing.js';
 import { judge } from '../delivery/retry-policy.js';
-import { type OutgoingOptions, outgoingSettings } from '../settings.js';
+import { invalidOption, type OutgoingOptions, outgoingSettings } from '../settings.js';
 import { ChannelError } from './channel.js';
 
 /** How long the other side may take to answer, in milliseconds: less than a channel may. */
-const ANSWER_WITHIN = 6_000;
+const ANSWER_WITHIN = 4_500;
 
 /** What is posted to where. */
 export interface Posting {
@@ -19,12 +20,23 @@ export class Poster {
   readonly #channel: string;
   readonly #outgoing: Outgoing;
   readonly #gone: ReadonlySet<number>;
+  readonly #rules: EndpointRules;
 
   /** `gone` lists the statuses that say that an address works no more. */
   constructor(channel: string, options: OutgoingOptions, gone: readonly number[] = [410]) {
     this.#channel = channel;
-    this.#outgoing = new Outgoing(outgoingSettings(channel, options));
+    this.#rules = outgoingSettings(channel, options);
+    this.#outgoing = new Outgoing(this.#rules as ConstructorParameters<typeof Outgoing>[0]);
     this.#gone = new Set(gone);
+  }
+
+  /**
+   * Holds an address of the server's own to the rules before anything is sent there.
+   * @throws {CibaError} `invalid_option`, naming the option
+   */
+  check(option: string, url: string): void {
+    const wrong = typeof url === 'string' ? endpointProblem(url, this.#rules) : 'must be an https URL';
+    if (wrong) throw invalidOption(`${this.#channel}.${option}`, wrong);
   }
 
   /** @throws {ChannelError} where the answer is no 2xx */

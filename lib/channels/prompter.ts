@@ -1,7 +1,9 @@
+import { randomUUID } from 'node:crypto';
 import { within } from '../deadline.js';
 import type { DeliveryQueue } from '../delivery/queue.js';
 import type { CibaEvents, Events } from '../events.js';
 import { type RequestView, viewOf } from '../request/view.js';
+import { TAKEN_FOR } from '../store/outbox.js';
 import type { StoredPrompt, Prompts as StoredPrompts } from '../store/prompts.js';
 import {
   beginSteps,
@@ -18,9 +20,15 @@ import {
 import { type ChainStep, type Channel, ChannelError, type Prompt } from './channel.js';
 import { promptOf } from './prompt.js';
 
-/** How long the server may take to say which channels, and a channel to send, in milliseconds: together less than a turn is left alone. */
-const CHAIN_WITHIN = 1_500;
-const SEND_WITHIN = 7_000;
+/**
+ * How long the server may take to say which channels, and a channel to send, in milliseconds. With three looks at the store it is less than a
+ * turn is left to whoever has taken it.
+ */
+export const CHAIN_WITHIN = 1_500;
+export const SEND_WITHIN = 5_000;
+
+/** The longest that a step may wait, in seconds. */
+const LONGEST_WAIT = 3_600;
 
 /** What a prompter works with. */
 export interface PrompterParts {
@@ -98,10 +106,13 @@ export class Prompter {
       0,
       pending ? Math.min(next ?? request.expiresAt, request.expiresAt) - now : (next ?? now) - now,
     );
+    // What this process goes on with at once is nobody else's.
+    const goesOn = delay === 0 && next !== undefined && queue.free > 0;
     const advanced = await prompts.advance(request.handle, {
       turn,
       progress: JSON.stringify(progress),
-      delay,
+      delay: goesOn ? TAKEN_FOR : delay,
+      operation: randomUUID(),
     });
     if (!advanced) return 'superseded';
     for (const [name, event] of told) events.emit(name, event as never);
@@ -115,22 +126,27 @@ export class Prompter {
       return 'decided';
     }
     // What is not heard here is found in the index.
-    if (delay === 0) await queue.add(request.handle, turn + 1).catch(() => {});
+    if (goesOn) await queue.add(request.handle, turn + 1).catch(() => {});
     return pending ? 'prompting' : 'dismissing';
   }
 
   async #progressOf({ progress }: StoredPrompt, view: RequestView): Promise<Progress> {
     if (progress !== undefined) return JSON.parse(progress) as Progress;
-    const { channels, chain } = this.#parts;
-    const steps = chain
-      ? await within(CHAIN_WITHIN, 'the chain', Promise.resolve(chain(view)))
-      : channels.map(({ name }) => ({ channel: name }));
-    return newChain(steps);
+    const { channels, chain, events } = this.#parts;
+    const all = channels.map(({ name }) => ({ channel: name }));
+    if (!chain) return newChain(all);
+    try {
+      return newChain(checked(await within(CHAIN_WITHIN, 'the chain', Promise.resolve(chain(view)))));
+    } catch (cause) {
+      // A fault of the server's must not keep the person from hearing.
+      events.emit('prompt.error', { handle: view.handle, cause });
+      return newChain(all);
+    }
   }
 
   /** One channel, once. That one is missing here is not for ever: another version of the server may have it. */
   async #try(
-    { channel: name }: Leg,
+    { channel: name, step }: Leg,
     prompt: Prompt,
     pending: boolean,
   ): Promise<Tried & { readonly cause?: unknown }> {
@@ -138,33 +154,46 @@ export class Prompter {
     const over = new AbortController();
     try {
       if (!channel) throw new ChannelError('unavailable', `there is no channel ${name}`);
+      if (!pending && !channel.dismiss) return { channel: name, step, stays: true };
       const done = pending ? channel.send(prompt, over.signal) : channel.dismiss?.(prompt, over.signal);
       await within(SEND_WITHIN, name, Promise.resolve(done));
-      return { channel: name };
+      return { channel: name, step };
     } catch (cause) {
       over.abort();
-      return { channel: name, failure: cause instanceof ChannelError ? cause.reason : 'unavailable', cause };
+      const failure = cause instanceof ChannelError ? cause.reason : 'unavailable';
+      return { channel: name, step, failure, cause };
     }
   }
 
   #tellOf(
-    { channel }: Leg,
+    { channel, step }: Leg,
     after: Progress,
     tried: readonly (Tried & { readonly cause?: unknown })[],
     { handle, clientId, accountId }: RequestView,
     pending: boolean,
   ): Told[] {
-    const leg = after.legs.find((one) => one.channel === channel) as Leg;
-    const { failure, cause } = tried.find((one) => one.channel === channel) ?? {};
-    const attempts = pending ? leg.attempts : leg.dismissals;
-    const about = { handle, clientId, accountId, channel, attempts };
-    if (failure !== undefined) {
-      const again = leg.state === 'trying' || leg.state === 'sent';
-      return [['prompt.failed', { ...about, reason: failure, again, cause }]];
-    }
-    if (pending) return [['prompt.sent', about]];
-    return this.#parts.channels.some((one) => one.name === channel && one.dismiss)
-      ? [['prompt.dismissed', about]]
-      : [];
+    const isThis = (one: Pick<Leg, 'channel' | 'step'>): boolean =>
+      one.channel === channel && one.step === step;
+    const leg = after.legs.find(isThis) as Leg;
+    const { failure, cause, stays } = tried.find(isThis) ?? {};
+    if (stays) return [];
+    const about = { handle, clientId, accountId, channel, attempts: pending ? leg.attempts : leg.dismissals };
+    if (failure === undefined) return [[pending ? 'prompt.sent' : 'prompt.dismissed', about]];
+    const failed = { ...about, reason: failure, again: leg.state === (pending ? 'trying' : 'sent'), cause };
+    return [[pending ? 'prompt.failed' : 'prompt.left', failed]];
   }
+}
+
+/** What the server's own chain says, held to what a chain may be. */
+function checked(steps: readonly ChainStep[]): readonly ChainStep[] {
+  if (!Array.isArray(steps)) throw new TypeError('chain must return a list of steps');
+  for (const { channel, wait = 0 } of steps as readonly ChainStep[]) {
+    if (![channel].flat().every((name) => typeof name === 'string')) {
+      throw new TypeError('chain must return steps with the names of channels');
+    }
+    if (!(wait >= 0 && wait <= LONGEST_WAIT)) {
+      throw new RangeError(`chain must return waits from 0 to ${LONGEST_WAIT} seconds`);
+    }
+  }
+  return steps;
 }

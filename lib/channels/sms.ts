@@ -63,8 +63,8 @@ export interface HttpGatewayOptions extends OutgoingOptions {
 /** A gateway that takes a JSON message over HTTP. An answer of 2xx means that it was taken. */
 export function httpGateway(options: HttpGatewayOptions): SmsGateway {
   const { url, headers, body = (to: string, text: string) => ({ to, text }) } = options;
-  if (!URL.canParse(url)) throw invalidOption('httpGateway.url', 'must be a URL');
-  const poster = new Poster('sms', options, []);
+  const poster = new Poster('httpGateway', options, []);
+  poster.check('url', url);
   return {
     send: (to, text, signal) => poster.post({ url, headers, body: JSON.stringify(body(to, text)), signal }),
     close: () => poster.close(),
@@ -87,9 +87,9 @@ export function twilio(options: TwilioOptions): SmsGateway {
   for (const [member, value] of Object.entries({ accountSid, authToken, from })) {
     if (typeof value !== 'string' || value === '') throw invalidOption(`twilio.${member}`, 'must be a text');
   }
-  const poster = new Poster('sms', options, []);
+  const poster = new Poster('twilio', options, []);
+  poster.check('baseUrl', baseUrl);
   const url = `${baseUrl.replace(/\/$/, '')}/2010-04-01/Accounts/${encodeURIComponent(accountSid)}/Messages.json`;
-  if (!URL.canParse(url)) throw invalidOption('twilio.baseUrl', 'must be a URL');
   const headers = {
     authorization: `Basic ${Buffer.from(`${accountSid}:${authToken}`).toString('base64')}`,
     'content-type': 'application/x-www-form-urlencoded',

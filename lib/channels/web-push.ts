@@ -27,8 +27,11 @@ export interface WebPushOptions extends OutgoingOptions {
 
 type WebPush = typeof import('web-push');
 
-/** A message is one record of 4096 bytes at most (RFC 8291 4); what goes into it is bounded well below. */
+/** A message is one record of 4096 bytes at most (RFC 8291 4); each of its two texts has so many of them. */
 const LONGEST_TEXT = 1_000;
+
+/** How long a browser that is away is told later that a prompt is gone, in seconds. */
+const DISMISSED_FOR = 3_600;
 
 /**
  * Reaches people in their browsers, by the Push API. The service worker gets JSON, encrypted (RFC 8291):
@@ -50,13 +53,21 @@ export function webPush(options: WebPushOptions): Channel {
   const poster = new Poster(name, options, [404, 410]);
   checkVapid(library, vapid);
 
-  const tell = async (prompt: Prompt, message: object, signal: AbortSignal): Promise<void> => {
+  const tell = async (
+    prompt: Prompt,
+    message: object,
+    lifetime: number,
+    signal: AbortSignal,
+  ): Promise<void> => {
     const devices = await subscriptions(prompt.accountId);
     if (devices.length === 0) throw new ChannelError('no_address', `${name}: the person has no subscription`);
     const payload = JSON.stringify(message);
     const told = await Promise.allSettled(
       devices.map(async (device) => {
-        const { endpoint, headers, body } = sealed(library, vapid, device, payload, prompt);
+        const { endpoint, headers, body } = sealed(library, vapid, device, payload, {
+          topic: prompt.handle,
+          lifetime,
+        });
         await poster.post({ url: endpoint, headers, body, signal });
       }),
     );
@@ -74,10 +85,11 @@ export function webPush(options: WebPushOptions): Channel {
     send: (prompt, signal) => {
       const { title, body } = text(prompt);
       const { handle, link, expiresAt } = prompt;
-      const shown = { title: title.slice(0, LONGEST_TEXT), body: body.slice(0, LONGEST_TEXT) };
-      return tell(prompt, { type: 'prompt', handle, ...shown, link, expiresAt }, signal);
+      const shown = { title: cut(title), body: cut(body) };
+      return tell(prompt, { type: 'prompt', handle, ...shown, link, expiresAt }, prompt.expiresIn, signal);
     },
-    dismiss: (prompt, signal) => tell(prompt, { type: 'dismiss', handle: prompt.handle }, signal),
+    dismiss: (prompt, signal) =>
+      tell(prompt, { type: 'dismiss', handle: prompt.handle }, DISMISSED_FOR, signal),
     close: () => poster.close(),
   };
 }
@@ -112,15 +124,15 @@ function sealed(
   vapid: WebPushOptions['vapid'],
   device: Subscription,
   payload: string,
-  { handle, expiresIn }: Prompt,
+  { topic, lifetime }: { readonly topic: string; readonly lifetime: number },
 ): Sealed {
   try {
     const details = library.generateRequestDetails(device as PushSubscription, payload, {
       vapidDetails: { ...vapid },
       contentEncoding: 'aes128gcm',
-      TTL: Math.max(1, expiresIn),
+      TTL: Math.max(1, lifetime),
       urgency: 'high',
-      topic: handle,
+      topic,
     });
     const headers = Object.entries(details.headers).map(([header, value]) => [
       header.toLowerCase(),
@@ -128,8 +140,33 @@ function sealed(
     ]);
     return { endpoint: details.endpoint, headers: Object.fromEntries(headers), body: details.body as Buffer };
   } catch (cause) {
-    throw new ChannelError('gone', 'the subscription is not valid', { cause });
+    // Whatever else failed is no reason for the server to forget a device.
+    const reason = isUsable(device, cause) ? 'unavailable' : 'gone';
+    throw new ChannelError(reason, 'the message could not be encrypted for the subscription', { cause });
   }
+}
+
+/** Whether a subscription is one that can be encrypted for (RFC 8291 3.1, 3.2). */
+function isUsable({ endpoint, keys }: Subscription, cause: unknown): boolean {
+  const lengthOf = (text: unknown): number => Buffer.from(String(text), 'base64url').length;
+  return (
+    URL.canParse(endpoint) &&
+    lengthOf(keys?.p256dh) === 65 &&
+    lengthOf(keys?.auth) === 16 &&
+    (cause as { code?: unknown }).code !== 'ERR_CRYPTO_ECDH_INVALID_PUBLIC_KEY'
+  );
+}
+
+/** As much of a text as there is room for, in whole characters. */
+function cut(text: string): string {
+  let shown = '';
+  let bytes = 0;
+  for (const character of text) {
+    bytes += Buffer.byteLength(character);
+    if (bytes > LONGEST_TEXT) return shown;
+    shown += character;
+  }
+  return shown;
 }
 
 function forget(gone: WebPushOptions['gone'], accountId: string, device: Subscription): void {

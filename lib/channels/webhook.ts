@@ -28,10 +28,10 @@ type MessageType = 'ciba.prompt' | 'ciba.dismiss';
  */
 export function webhook(options: WebhookOptions): Channel {
   const { url, secret, name = 'webhook' } = options;
-  if (!URL.canParse(url)) throw invalidOption('webhook.url', 'must be a URL');
   const keys = [secret].flat().map(keyOf);
   if (keys.length === 0) throw invalidOption('webhook.secret', NOT_A_SECRET);
   const poster = new Poster(name, options);
+  poster.check('url', url);
   const post = (type: MessageType, prompt: Prompt, signal: AbortSignal): Promise<void> => {
     const now = new Date();
     const id = `${type}.${prompt.handle}`;

@@ -62,6 +62,9 @@ export class BullmqQueue implements DeliveryQueue {
     this.#queue.on('error', unavailable);
   }
 
+  /** It is in Redis, and its workers take from there what they have room for. */
+  readonly free: number = Number.POSITIVE_INFINITY;
+
   async add(handle: string, turn: number): Promise<void> {
     // Its name and its data are all that a dashboard shows: a handle, which is no secret.
     const added = this.#queue.add('delivery', { handle, turn }, { ...JOB, jobId: `${handle}.${turn}` });

@@ -6,6 +6,10 @@ export class MemoryQueue implements DeliveryQueue {
   readonly #running = new Map<string, Promise<void>>();
   #work: Work | undefined;
 
+  get free(): number {
+    return Math.max(0, CONCURRENCY - this.#running.size - this.#jobs.size);
+  }
+
   async add(handle: string, turn: number): Promise<void> {
     const name = `${handle}.${turn}`;
     if (this.#running.has(name)) return;

@@ -6,6 +6,8 @@ export type Work = (handle: string, turn: number) => Promise<string>;
  * again. A job is named after its request and its turn, so that a second add does nothing.
  */
 export interface DeliveryQueue {
+  /** For how many jobs more there is room. What finds none is left where it is due, for whoever has room. */
+  readonly free: number;
   add(handle: string, turn: number): Promise<void>;
   /** Does jobs in this process from now on. */
   work(work: Work): void;

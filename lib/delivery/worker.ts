@@ -64,11 +64,16 @@ export class DueWorker {
     }, SWEEP_EVERY).unref();
   }
 
+  #room(): number {
+    return Math.min(BATCH, this.#queue.free);
+  }
+
   async #sweep(): Promise<void> {
-    for (;;) {
-      const due = await this.#index.due(BATCH);
+    // What is taken is left alone by others for a while: so no more than there is room for.
+    for (let room = this.#room(); room > 0 && this.#working > 0; room = this.#room()) {
+      const due = await this.#index.due(room);
       await Promise.all(due.map(({ handle, turn }) => this.#queue.add(handle, turn)));
-      if (due.length < BATCH || this.#working === 0) return;
+      if (due.length < room) return;
     }
   }
 }

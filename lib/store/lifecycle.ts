@@ -38,8 +38,8 @@ export interface RequestRecord {
 export interface PromptRecord {
   turn: number;
   progress?: string;
-  /** The turn that was advanced last, and when the next one is due. */
-  advanced?: number;
+  /** The operation that ended a turn last, and when the next one is due. */
+  advanced?: string;
   dueAt?: number;
 }
 

@@ -38,13 +38,13 @@ export class MemoryPrompts implements Prompts {
     return { request, turn, progress };
   }
 
-  async advance(handle: string, { turn, progress, delay }: Advance): Promise<boolean> {
+  async advance(handle: string, { turn, progress, delay, operation }: Advance): Promise<boolean> {
     const prompt = this.#find(handle)?.record.prompt;
     if (!prompt) return false;
-    if (prompt.advanced !== turn) {
+    if (prompt.advanced !== operation) {
       if (prompt.turn !== turn) return false;
       const dueAt = this.#now() + Math.round(delay);
-      Object.assign(prompt, { turn: turn + 1, progress, advanced: turn, dueAt });
+      Object.assign(prompt, { turn: turn + 1, progress, advanced: operation, dueAt });
     }
     this.#index.set(handle, Math.max(this.#now(), prompt.dueAt ?? 0));
     return true;

@@ -16,6 +16,8 @@ export interface Advance {
   readonly progress: string;
   /** Milliseconds until the next turn. */
   readonly delay: number;
+  /** Names this end of the turn. */
+  readonly operation: string;
 }
 
 /**
@@ -33,8 +35,8 @@ export interface Prompts {
   /** Where the prompting of this request stands; nothing where it is not prompted, or gone. */
   find(handle: string): Promise<StoredPrompt | undefined>;
   /**
-   * Ends a turn, and notes when the next one is; `false` where that turn is not the present one. Where it was the last to be advanced,
-   * `true` again, and nothing changes.
+   * Ends a turn, and notes when the next one is; `false` where that turn is not the present one: of two that took it, the first to end it
+   * stands.
    */
   advance(handle: string, advance: Advance): Promise<boolean>;
   /** Leaves the index: there is nothing more to do. */

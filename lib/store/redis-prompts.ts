@@ -56,9 +56,9 @@ export class RedisPrompts implements Prompts {
     };
   }
 
-  async advance(handle: string, { turn, progress, delay }: Advance): Promise<boolean> {
+  async advance(handle: string, { turn, progress, delay, operation }: Advance): Promise<boolean> {
     const key = requestKey(this.#prefix, handle);
-    const left = (await this.#redis.run('advance', [key], [turn, Math.round(delay), progress])) as
+    const left = (await this.#redis.run('advance', [key], [turn, Math.round(delay), progress, operation])) as
       | number
       | null;
     if (left === null) return false;

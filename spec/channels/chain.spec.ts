@@ -1,6 +1,6 @@
 import {
   beginSteps,
-  conclude,
+  conclude as concludeSteps,
   dueLegs,
   endChain,
   isUnreachable,
@@ -19,8 +19,20 @@ const names = (progress: Progress, now: number, pending = PENDING): string[] =>
   dueLegs(progress, now, pending).map(({ channel }) => channel);
 const states = (progress: Progress): Record<string, string> =>
   Object.fromEntries(progress.legs.map(({ channel, state }) => [channel, state]));
-const took = (channel: string): Tried => ({ channel });
-const failed = (channel: string, failure: ChannelFailure = 'unavailable'): Tried => ({ channel, failure });
+type Result = Omit<Tried, 'step'>;
+const took = (channel: string): Result => ({ channel });
+const failed = (channel: string, failure: ChannelFailure = 'unavailable'): Result => ({ channel, failure });
+
+/** What channels have come to that stand in the chain once. */
+const conclude = (progress: Progress, results: readonly Result[], now: number): Progress => {
+  const stepOf = ({ channel }: Result): number =>
+    progress.legs.find((leg) => leg.channel === channel)?.step ?? -1;
+  return concludeSteps(
+    progress,
+    results.map((result) => ({ ...result, step: stepOf(result) })),
+    now,
+  );
+};
 
 describe('a chain', () => {
   const plain = newChain([{ channel: 'web-push' }, { channel: 'email', wait: 60 }, { channel: 'sms' }]);
@@ -116,6 +128,24 @@ describe('a chain', () => {
   });
 });
 
+describe('a channel that stands in a chain twice', () => {
+  it('is tried in both steps, each by itself', () => {
+    const steps = [{ channel: 'app' }, { channel: 'email' }, { channel: 'app' }];
+    let progress = beginSteps(newChain(steps), START);
+    progress = concludeSteps(progress, [{ channel: 'app', step: 0 }], START);
+    progress = concludeSteps(
+      beginSteps(progress, START + 20_000),
+      [{ channel: 'email', step: 1 }],
+      START + 20_000,
+    );
+    expect(progress.legs.map(({ state }) => state)).toEqual(['sent', 'sent', 'waiting']);
+    progress = beginSteps(progress, START + 40_000);
+    expect(dueLegs(progress, START + 40_000, PENDING)).toMatchObject([{ channel: 'app', step: 2 }]);
+    progress = concludeSteps(progress, [{ channel: 'app', step: 2, failure: 'unavailable' }], START + 40_000);
+    expect(progress.legs.map(({ state }) => state)).toEqual(['sent', 'sent', 'trying']);
+  });
+});
+
 describe('a chain whose request has ended', () => {
   const sentOnly = conclude(
     beginSteps(newChain([{ channel: 'app' }, { channel: 'email' }]), START),
@@ -146,6 +176,16 @@ describe('a chain whose request has ended', () => {
   it('does not try again at once what could not be taken away', () => {
     const progress = conclude(endChain(sentOnly, START), [failed('app')], START);
     expect(names(endChain(progress, START), START, OVER)).toEqual([]);
+  });
+
+  it('leaves what has no way to be taken away, at once', () => {
+    const progress = endChain(
+      conclude(beginSteps(newChain([{ channel: 'email' }]), START), [took('email')], START),
+      START,
+    );
+    const after = concludeSteps(progress, [{ channel: 'email', step: 0, stays: true }], START);
+    expect(states(after)).toEqual({ email: 'left' });
+    expect(nextAt(after, START, OVER)).toBeUndefined();
   });
 
   it('has nothing to take away where nothing was sent', () => {

@@ -149,7 +149,7 @@ describe('web push', () => {
       type: 'dismiss',
       handle: promptOf().handle,
     });
-    expect(service.messages[0]?.headers).toMatchObject({ topic: promptOf().handle, ttl: '1' });
+    expect(service.messages[0]?.headers).toMatchObject({ topic: promptOf().handle, ttl: '3600' });
   });
 
   it.each(PRIVATE)('[SEC-9] sends nothing to %s, which a browser could name', async (endpoint) => {
@@ -174,6 +174,42 @@ describe('web push', () => {
     expect(make({ ...VAPID, subject: 'nobody' })).toThrow(/^webPush.vapid must have a subject/);
     expect(make({ ...VAPID, privateKey: 'x' })).toThrow(/^webPush.vapid must have/);
     expect(make({})).toThrow(/^webPush.vapid must have/);
+  });
+
+  it('says as much as there is room for, in whole characters', async () => {
+    const long = '支付😀'.repeat(500);
+    const channel = closing(
+      webPush({
+        vapid: VAPID,
+        subscriptions: () => [service.subscription],
+        text: () => ({ title: long, body: long }),
+        ...near,
+      }),
+    );
+    await channel.send(promptOf(), signal);
+    const { title, body } = JSON.parse(String(service.messages[0]?.data)) as Record<'title' | 'body', string>;
+    for (const text of [title, body]) {
+      expect(long.startsWith(text)).toBe(true);
+      expect(text).not.toMatch(/\p{Cs}/u);
+      expect(Buffer.byteLength(text)).toBeGreaterThan(990);
+      expect(Buffer.byteLength(text)).toBeLessThanOrEqual(1_000);
+    }
+  });
+
+  it('keeps a device whose message could not be made for another reason than its own', async () => {
+    const forgotten: unknown[] = [];
+    const channel = closing(
+      webPush({
+        vapid: VAPID,
+        subscriptions: () => [service.subscription],
+        gone: (_id, subscription) => void forgotten.push(subscription),
+        ...near,
+      }),
+    );
+    const link = `https://op.example/${'x'.repeat(5_000_000)}`;
+    const endless = { ...promptOf({ link }), expiresAt: { toJSON: () => 1n } as never };
+    await expect(channel.send(endless, signal)).rejects.toThrow();
+    expect(forgotten).toEqual([]);
   });
 });
 
@@ -282,9 +318,7 @@ describe('a webhook', () => {
   });
 
   it.each(PRIVATE)('[SEC-9] is not sent to %s', async (url) => {
-    expect(await failureOf(closing(webhook({ url, secret: SECRET })).send(promptOf(), signal))).toBe(
-      'refused',
-    );
+    expect(() => webhook({ url, secret: SECRET })).toThrow(/^webhook.url must /);
   });
 
   it.each(['secret', 'whsec_', 'whsec_c2hvcnQ=', `whsec_${Buffer.alloc(65).toString('base64')}`, []])(
@@ -377,7 +411,12 @@ describe('a text message', () => {
       'sms.gateway must have a function send',
     );
     expect(() => sms({ gateway, to: '+1' as never })).toThrow('sms.to must be a function');
-    expect(() => httpGateway({ url: 'gateway' })).toThrow('httpGateway.url must be a URL');
+    expect(() => httpGateway({ url: 'gateway' })).toThrow('httpGateway.url must be an absolute https URL');
+    expect(() => httpGateway({ url: 'https://10.0.0.1/sms' })).toThrow(
+      'httpGateway.url must be on a public address',
+    );
+    const account = { accountSid: 'a', authToken: 'b', from: 'MG1' };
+    expect(() => twilio({ ...account, baseUrl: 'ftp://api.example' })).toThrow(/^twilio.baseUrl must /);
     expect(() => twilio({ accountSid: '', authToken: 'x', from: 'x' })).toThrow(
       'twilio.accountSid must be a text',
     );

@@ -202,6 +202,68 @@ onEveryStore('reaching people', (make) => {
     expect(chain).toHaveBeenCalledTimes(2);
   });
 
+  it.each<[string, () => unknown]>([
+    ['throws', () => Promise.reject(new Error('the directory is away'))],
+    ['says nothing', () => undefined],
+    ['says no list', () => ({ channel: 'app' })],
+    ['names no channel', () => [{}]],
+    ['waits for no number of seconds', () => [{ channel: 'mail', wait: Number.NaN }]],
+    ['waits too long', () => [{ channel: 'mail', wait: 3_601 }]],
+    ['never settles', () => new Promise(() => {})],
+  ])('tries all channels in their order where the server’s chain %s, and tells', async (_what, chain) => {
+    const [app, mail] = [new Inbox('app'), new Inbox('mail')];
+    const server = make({ ciba: { channels: [app, mail], chain: chain as never } });
+    const handle = handleOf(server, await asked(server));
+    await until('the first was sent', () => app.sent.length === 1);
+    expect(heard(server, 'prompt.error')).toEqual([{ handle, cause: expect.any(Error) }]);
+    expect(mail.sent).toHaveLength(0);
+  });
+
+  it('reminds a person by a channel that was tried before', async () => {
+    const [app, mail] = [new Inbox('app'), new Inbox('mail')];
+    const chain = (): ChainStep[] => [
+      { channel: 'app', wait: 10 },
+      { channel: 'mail', wait: 10 },
+      { channel: 'app' },
+    ];
+    const server = make({ ciba: { channels: [app, mail], chain } });
+    const authReqId = await asked(server);
+    await until('it was sent', () => heard(server, 'prompt.sent').length === 1);
+    server.advance(10);
+    await until('the next was sent', () => heard(server, 'prompt.sent').length === 2);
+    server.advance(10);
+    await until('it was sent again', () => heard(server, 'prompt.sent').length === 3);
+    expect([app.sent.length, mail.sent.length]).toEqual([2, 1]);
+    await server.approve(authReqId);
+    await until('both are taken away', () => app.dismissed.length > 0 && mail.dismissed.length > 0);
+  });
+
+  it('tells what could not be taken away as that, and not as a person who was not reached', async () => {
+    const stuck = new Inbox('app');
+    stuck.dismiss = async () => {
+      throw new ChannelError('gone', 'the device has gone');
+    };
+    const letter = { name: 'letter', send: async () => {} };
+    const server = make({
+      ciba: { channels: [stuck, letter], chain: () => [{ channel: ['app', 'letter'] }] },
+    });
+    const authReqId = await asked(server);
+    const handle = handleOf(server, authReqId);
+    await until('both were sent', () => heard(server, 'prompt.sent').length === 2);
+    await server.deny(authReqId);
+    await until('it is told', () => server.heard.includes('prompt.left'));
+    expect(heard(server, 'prompt.left')).toMatchObject([
+      { handle, channel: 'app', attempts: 1, reason: 'gone', again: false },
+    ]);
+    expect(server.heard).not.toContain('prompt.failed');
+    expect(server.heard).not.toContain('prompt.dismissed');
+    const { channels = [] } = (await server.ciba.prompts.get(handle)) ?? {};
+    expect(channels.map(({ channel, state }) => [channel, state])).toEqual([
+      ['app', 'left'],
+      ['letter', 'left'],
+    ]);
+  });
+
   it('shows how far it has come', async () => {
     const channels = [
       new Inbox('app', [new ChannelError('gone', 'gone')]),
@@ -265,6 +327,17 @@ onEveryStore('reaching people', (make) => {
     const server = make({ ciba: { channels: [app] } });
     await asked(server);
     await until('it is told', () => server.heard.includes('prompt.sent'));
+    await server.ciba.close();
+    expect(app.closed).toBe(1);
+  });
+
+  it('closes the rest where a channel cannot be closed', async () => {
+    const [broken, app] = [new Inbox('broken'), new Inbox('app')];
+    broken.close = () => {
+      throw new Error('it is stuck');
+    };
+    const server = make({ ciba: { channels: [broken, app] } });
+    await asked(server);
     await server.ciba.close();
     expect(app.closed).toBe(1);
   });

@@ -587,6 +587,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
       work: () => {},
       rest: async () => {},
       close: async () => {},
+      free: 1,
     };
 
     test('sees what waits and what was given up, and can have a ping tried again', async () => {

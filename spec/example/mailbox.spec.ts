@@ -8,7 +8,11 @@ let server: ExampleServer;
 let pictures: Pictures;
 
 beforeAll(async () => {
-  [browser, server, pictures] = await Promise.all([openBrowser(), ExampleServer.start(), Pictures.begin()]);
+  [browser, server, pictures] = await Promise.all([
+    openBrowser(),
+    ExampleServer.start({ LIMITS: 'off' }),
+    Pictures.begin(),
+  ]);
 });
 
 afterEach(async () => {

@@ -155,7 +155,7 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
   },
   async advance() {
     const { handle } = await ask(other, { prompted: true });
-    const first = { turn: 1, progress: 'first', delay: 30_000 };
+    const first = { turn: 1, progress: 'first', delay: 30_000, operation: randomUUID() };
     const told = await losing(
       callOf('advance'),
       () => store.prompts.advance(handle, first),

@@ -93,6 +93,8 @@ const EVENT_NAMES: Readonly<Record<CibaEventName, true>> = {
   'redemption.lost': true,
   'prompt.sent': true,
   'prompt.failed': true,
+  'prompt.left': true,
+  'prompt.error': true,
   'prompt.dismissed': true,
   'prompt.unreachable': true,
   'notification.failed': true,

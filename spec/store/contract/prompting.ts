@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { TAKEN_FOR } from '../../../lib/store/outbox.js';
 import { PROMPTED_WITHIN } from '../../../lib/store/store.js';
 import { ask, decide, type Given, LIFETIME, newRequest, RETENTION } from './given.js';
@@ -25,7 +26,9 @@ export function prompting(given: () => Given): void {
     clock.advance(PROMPTED_WITHIN);
     expect(await dueOf(handle)).toEqual([]);
     expect(await store.prompts.find(handle)).toBeUndefined();
-    expect(await store.prompts.advance(handle, { turn: 1, progress: '', delay: 0 })).toBe(false);
+    expect(
+      await store.prompts.advance(handle, { turn: 1, progress: '', delay: 0, operation: randomUUID() }),
+    ).toBe(false);
     expect((await store.read(handle))?.prompted).toBe(false);
   });
 
@@ -52,16 +55,31 @@ export function prompting(given: () => Given): void {
   test('a turn ends once, and says when the next is', async () => {
     const { store, other, clock } = given();
     const { handle } = await prompted();
-    expect(await store.prompts.advance(handle, { turn: 1, progress: 'one', delay: 20_000 })).toBe(true);
-    expect(await other.prompts.advance(handle, { turn: 1, progress: 'other', delay: 0 })).toBe(true);
+    expect(
+      await store.prompts.advance(handle, {
+        turn: 1,
+        progress: 'one',
+        delay: 20_000,
+        operation: randomUUID(),
+      }),
+    ).toBe(true);
+    expect(
+      await other.prompts.advance(handle, { turn: 1, progress: 'other', delay: 0, operation: randomUUID() }),
+    ).toBe(false);
     expect(await other.prompts.find(handle)).toMatchObject({ turn: 2, progress: 'one' });
     clock.advance(19_000);
     expect(await dueOf(handle)).toEqual([]);
     clock.advance(1_000);
     expect(await dueOf(handle)).toEqual([{ handle, turn: 2 }]);
-    expect(await other.prompts.advance(handle, { turn: 3, progress: 'three', delay: 0 })).toBe(false);
-    expect(await other.prompts.advance(handle, { turn: 2, progress: 'two', delay: 0 })).toBe(true);
-    expect(await other.prompts.advance(handle, { turn: 1, progress: 'one', delay: 0 })).toBe(false);
+    expect(
+      await other.prompts.advance(handle, { turn: 3, progress: 'three', delay: 0, operation: randomUUID() }),
+    ).toBe(false);
+    expect(
+      await other.prompts.advance(handle, { turn: 2, progress: 'two', delay: 0, operation: randomUUID() }),
+    ).toBe(true);
+    expect(
+      await other.prompts.advance(handle, { turn: 1, progress: 'one', delay: 0, operation: randomUUID() }),
+    ).toBe(false);
     expect(await store.prompts.find(handle)).toMatchObject({ turn: 3, progress: 'two' });
   });
 
@@ -69,9 +87,14 @@ export function prompting(given: () => Given): void {
     const { store, other } = given();
     const { handle } = await prompted();
     const ends = ['one', 'two'].map((progress, index) =>
-      (index ? other : store).prompts.advance(handle, { turn: 1, progress, delay: 0 }),
+      (index ? other : store).prompts.advance(handle, {
+        turn: 1,
+        progress,
+        delay: 0,
+        operation: randomUUID(),
+      }),
     );
-    expect(await Promise.all(ends)).toEqual([true, true]);
+    expect((await Promise.all(ends)).sort()).toEqual([false, true]);
     const found = await store.prompts.find(handle);
     expect({ turn: found?.turn, one: ['one', 'two'].includes(String(found?.progress)) }).toEqual({
       turn: 2,
