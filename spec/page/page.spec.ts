@@ -67,7 +67,7 @@ const leadsTo = (link: string, { headers }: Response): string =>
 const titleOf = ({ text }: Response): string | undefined => /<h1[^>]*>(.*?)<\/h1>/s.exec(text)?.[1];
 
 onEveryStore('the decision page', (make) => {
-  it('[UX-2] shows its person who asks, for what, the binding message and the time left', async () => {
+  it('[UX-2] [FAPI-19] shows its person who asks, for what, the binding message and the time left', async () => {
     const server = make(options());
     const { link } = await linked(server, { binding_message: 'Pay 12.50 EUR', scope: 'openid profile' });
     const page = await open(server, link, 'alice');

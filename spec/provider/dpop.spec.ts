@@ -131,7 +131,7 @@ onEveryStore('a DPoP proof at the token endpoint', (make) => {
     ],
   ];
 
-  it.each(bad)('is refused %s, and the approval stays [DPOP-2]', async (_what, made) => {
+  it.each(bad)('is refused %s, and the approval stays [DPOP-2] [ERR-14]', async (_what, made) => {
     const server = make(options);
     const authReqId = await approved(server);
     const dpop = typeof made === 'function' ? await made() : (await own.atToken(made)).dpop;
