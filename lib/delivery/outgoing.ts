@@ -6,6 +6,7 @@ import {
 } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
+import { checkServerIdentity, type PeerCertificate } from 'node:tls';
 import type { DeliverySettings } from '../settings.js';
 import { isAllowedAddress, isLoopback } from './addresses.js';
 import {
@@ -34,6 +35,12 @@ export type Answer =
     }
   /** Never sent: the endpoint, or the address that its name leads to, is not allowed. The reason goes after the endpoint's name. */
   | { readonly kind: 'refused'; readonly reason: string };
+
+/** RFC 9525 2, 4.1: a certificate names its server in its alternative names; Node also takes the common name where it has none. */
+function checkNames(host: string, certificate: PeerCertificate): Error | undefined {
+  if (!certificate.subjectaltname) return new Error('the certificate has no alternative names');
+  return checkServerIdentity(host, certificate);
+}
 
 /** What is posted. */
 export interface Message {
@@ -207,6 +214,7 @@ export class Outgoing {
       rejectUnauthorized: true,
       minVersion: 'TLSv1.2',
       servername: isIP(host) ? '' : host,
+      checkServerIdentity: checkNames,
       ...(ca !== undefined && { ca: typeof ca === 'string' ? ca : [...ca] }),
     };
   }
