@@ -15,6 +15,8 @@ export interface Prompt {
   readonly accountId: string;
   /** The scope asked for, space separated. */
   readonly scope: string;
+  /** The names of the claims asked for one by one (OIDC Core 5.5). */
+  readonly claims: readonly string[];
   /** What is asked for in detail (RFC 9396), as the client sent it. */
   readonly authorizationDetails: readonly AuthorizationDetail[];
   /** What the asking screen shows as well (CIBA Core 7.1). */

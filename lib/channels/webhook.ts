@@ -74,6 +74,7 @@ function dataOf(prompt: Prompt): object {
     client_id: prompt.clientId,
     client_name: prompt.clientName,
     scope: prompt.scope,
+    claims: prompt.claims,
     binding_message: prompt.bindingMessage,
     authorization_details: prompt.authorizationDetails,
     expires_at: prompt.expiresAt.toISOString(),

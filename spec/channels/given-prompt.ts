@@ -15,6 +15,7 @@ export function promptOf(differences: Partial<Prompt> = {}): Prompt {
     clientName: 'Corner shop till',
     accountId: 'alice',
     scope: 'openid profile',
+    claims: ['birthdate'],
     authorizationDetails: [{ type: 'payment', amount: '12.50' }],
     bindingMessage: 'Pay 12.50 EUR, code 4F7K',
     expiresAt: new Date('2030-01-01T12:05:00Z'),

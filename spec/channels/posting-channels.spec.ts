@@ -236,6 +236,7 @@ describe('a webhook', () => {
         client_id: 'till',
         client_name: 'Corner shop till',
         scope: 'openid profile',
+        claims: ['birthdate'],
         binding_message: 'Pay 12.50 EUR, code 4F7K',
         authorization_details: [{ type: 'payment', amount: '12.50' }],
         expires_at: '2030-01-01T12:05:00.000Z',

@@ -51,6 +51,7 @@ onEveryStore('reaching people', (make) => {
       clientName: 'The till',
       accountId: 'alice',
       scope: 'openid profile',
+      claims: [],
       authorizationDetails: [],
       bindingMessage: 'Pay 12.50 EUR',
       expiresAt: expect.any(Date),
