@@ -113,7 +113,7 @@ describe('[UX-2] [SEC-2] [PRIV-5] a person is shown', () => {
     // One request shows it everywhere at once, where it is not too large for that.
     for (const fields of text.length > 1_000 ? taken.map((field) => [field]) : [taken]) {
       const shown = await shownWith(fields, text, sending);
-      expect(shown.shape).toEqual(await shapeWithout(fields, text === ''));
+      expect(shown.shape).toEqual(await shapeWithout(fields, text === '', shown.whole));
       expect(shown.text).not.toMatch(UNSEEN);
       if (fields.includes('binding_message') && text !== '') expect(shown.title).toBe(text);
       if (text.trim() === '') expect(shown.asks).toMatch(/^\S+ asks you$/);
@@ -226,11 +226,19 @@ it('what a denial says reaches the client in the letters that an error may have'
   }
 });
 
-it('a client cannot hide what it asks for behind a long list: what is left out is counted', async () => {
-  const many = Object.fromEntries(Array.from({ length: 60 }, (_, index) => [`member ${index}`, 'x']));
+it('a client cannot hide what it asks for behind a long list: what is left out is counted, and nobody can approve it', async () => {
+  const many = Object.fromEntries(Array.from({ length: 260 }, (_, index) => [`member ${index}`, 'x']));
   const { link } = await server.ask(detail(many));
   await visit(link);
-  expect(await page.locator('.details div').last().textContent()).toBe('…+11');
+  expect(await page.locator('.details div').last().textContent()).toBe('…+61');
+  expect(await page.locator('#incomplete').textContent()).toContain('it can only be denied');
+  expect(await page.getByRole('button', { name: 'Approve' }).count()).toBe(0);
+  // By hand neither.
+  const form = { form: await page.locator('[name=form]').inputValue(), verdict: 'approve' };
+  const sent = await request(server.plugin.app).post(link).type('form').send(form);
+  expect(sent.status).toBe(403);
+  await page.getByRole('button', { name: 'Deny' }).click();
+  await page.getByRole('heading', { name: 'Denied' }).waitFor();
 });
 
 describe('the phone of the example', () => {
@@ -320,6 +328,8 @@ interface Seen {
   readonly text: string;
   readonly title: string;
   readonly asks: string;
+  /** Whether all of the request is shown; where it is not, nobody can approve it. */
+  readonly whole: boolean;
 }
 
 /** Asks with a text in these fields and opens the page: nothing of the text may happen there. */
@@ -333,8 +343,12 @@ async function shownWith(fields: readonly Field[], text: string, sending: Sendin
     [],
   );
   expect(await isCutOff(page)).toBe(false);
-  expect(await pressable('Approve')).toEqual(await pressable('Deny'));
-  const seen = await look();
+  const whole = (await page.locator('#incomplete').count()) === 0;
+  if (text.length < 1_000) expect(whole).toBe(true);
+  const deny = await pressable('Deny');
+  if (whole) expect(await pressable('Approve')).toEqual(deny);
+  else expect(await page.getByRole('button', { name: 'Approve' }).count()).toBe(0);
+  const seen = await look(whole);
   await server.plugin.ciba.requests.cancel(asked.handle);
   return seen;
 }
@@ -342,8 +356,8 @@ async function shownWith(fields: readonly Field[], text: string, sending: Sendin
 const harmlessShapes = new Map<string, unknown>();
 
 /** The page's elements and attributes where the text in the same fields is a harmless one, or none. */
-async function shapeWithout(fields: readonly Field[], none: boolean): Promise<unknown> {
-  const key = `${none} ${fields}`;
+async function shapeWithout(fields: readonly Field[], none: boolean, whole: boolean): Promise<unknown> {
+  const key = `${none} ${whole} ${fields}`;
   if (harmlessShapes.has(key)) return harmlessShapes.get(key);
   const params: Record<string, string> = Object.assign(
     {},
@@ -353,7 +367,7 @@ async function shapeWithout(fields: readonly Field[], none: boolean): Promise<un
   if (none) Object.assign(params, { binding_message: '', scope: 'openid' });
   const asked = await server.ask(params);
   await visit(asked.link);
-  const { shape } = await look();
+  const { shape } = await look(whole);
   await server.plugin.ciba.requests.cancel(asked.handle);
   harmlessShapes.set(key, shape);
   return shape;
@@ -363,16 +377,16 @@ async function visit(link: string): Promise<void> {
   await page.goto(server.origin + link);
 }
 
-/** What is on the page: its elements with their attributes, and what a person reads. */
-function look(): Promise<Seen> {
-  return page.evaluate(() => {
+/** What is on the page: its elements with their attributes, and what a person reads. The form is another one where nobody can approve. */
+function look(whole: boolean): Promise<Seen> {
+  return page.evaluate((whole) => {
     const changing = (name: string): boolean => name === 'value' || name === 'data-seconds';
     const shapeOf = (element: Element): unknown => [
       element.localName,
       [...element.attributes].map(({ name, value }) =>
         changing(name) && element.localName !== 'button' ? name : `${name}=${value}`,
       ),
-      [...element.children].map(shapeOf),
+      element.localName === 'form' && !whole ? [] : [...element.children].map(shapeOf),
     ];
     const textOf = (selector: string): string => document.querySelector(selector)?.textContent ?? '';
     return {
@@ -381,8 +395,9 @@ function look(): Promise<Seen> {
       text: document.title + document.body.innerText,
       title: textOf('h1'),
       asks: textOf('.asks'),
+      whole,
     };
-  });
+  }, whole);
 }
 
 /** The size of a button that a finger finds: on the screen once it is scrolled to, with nothing above it. */

@@ -9,7 +9,7 @@ const LONGEST_VALUE = 2_000;
 const DEEPEST = 6;
 
 /** How much of the name of a value is shown, in characters. */
-const LONGEST_NAME = 300;
+const LONGEST_NAME = 2_000;
 
 /** How many values of a detail are shown. */
 const MOST_VALUES = 200;
@@ -63,7 +63,7 @@ ${
 <span id="number-hint" class="hint">${texts.numberHint}</span></p>`
     : undefined
 }
-${whole ? undefined : html`<p class="problem">${texts.incomplete}</p>`}
+${whole ? undefined : html`<p class="problem" id="incomplete">${texts.incomplete}</p>`}
 <div class="decision">
 <button name="verdict" value="deny">${texts.deny}</button>
 ${whole ? html`<button name="verdict" value="approve">${texts.approve}</button>` : undefined}
