@@ -15,7 +15,7 @@ export const PASSKEY_ACR = 'urn:example:passkey';
 /** What each method comes to in the ID Token. */
 const REACHED: Readonly<Record<string, Pick<Decider, 'acr' | 'amr'>>> = {
   chosen: { acr: 'urn:example:phone', amr: ['pop'] },
-  passkey: { acr: PASSKEY_ACR, amr: ['hwk', 'user'] },
+  passkey: { acr: PASSKEY_ACR, amr: ['pop', 'user'] },
 };
 
 /**

@@ -254,8 +254,8 @@ export interface CibaOptions {
     | undefined;
   /**
    * Whether clients are kept from finding out whom the server knows: a `login_hint` that leads to nobody is acknowledged as any other,
-   * nobody is prompted, and the request expires (CIBA Core 14). `request.refused` tells the operator. Default `false`: such a hint is
-   * answered `unknown_user_id`.
+   * nobody is prompted, and the request expires (CIBA Core 14). `request.refused` tells the operator. A person who can be hinted in several ways, or
+   * whom other clients ask as well, meets limits sooner than nobody does. Default `false`: such a hint is answered `unknown_user_id`.
    */
   readonly hideUnknownUsers?: boolean | undefined;
   /** Takes `login_hint_token`s, one by one below. Default: they are refused. */

@@ -7,7 +7,7 @@ export class MemoryQueue implements DeliveryQueue {
   #work: Work | undefined;
 
   get free(): number {
-    return Math.max(0, CONCURRENCY - this.#running.size - this.#jobs.size);
+    return this.#work ? Math.max(0, CONCURRENCY - this.#running.size - this.#jobs.size) : 0;
   }
 
   async add(handle: string, turn: number): Promise<void> {

@@ -41,7 +41,7 @@ export class DueWorker {
 
   /** Finishes what is running, where nobody else in this process goes on; what is left is another process's. */
   async stop(): Promise<void> {
-    this.#working -= 1;
+    this.#working = Math.max(0, this.#working - 1);
     if (this.#working <= 0) await this.close();
   }
 

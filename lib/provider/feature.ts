@@ -19,7 +19,7 @@ import { type Fetch, LoginHintTokens } from './login-hint-token.js';
 import { checkProfile } from './profile.js';
 import { findSenderConstraint } from './sender-constraint.js';
 import { signedContext, useSignedRequest } from './signed-request.js';
-import { type Hiding, hidingUnknown, type ResolveHint, refuseCodeOfNobody } from './unknown-users.js';
+import { type Hiding, hidingUnknown, type ResolveHint } from './unknown-users.js';
 import { UserCodes } from './user-codes.js';
 
 /** How a client gets its tokens (CIBA Core 5). */
@@ -130,10 +130,9 @@ export function extendFeature(
       await theirs.validateRequestContext?.(ctx, given);
     },
     // The first hook that is called when the account is known, whichever hint has named it.
-    // oidc-provider before 9.11 hands over the hint in place of the code.
-    verifyUserCode: async (ctx, account) => {
+    verifyUserCode: async (ctx, account, userCode) => {
       checkIdTokenHint(ctx, settings);
-      await checkUserCode(ctx, account, ctx.oidc.params?.['user_code'] as string | undefined);
+      await checkUserCode(ctx, account, userCode);
     },
     triggerAuthenticationDevice: deviceHook(theirs, events),
   };
@@ -222,10 +221,14 @@ function userCodeHook(theirs: CibaFeature, parts: FeatureParts): Hooks['verifyUs
       if (!supportsUserCodes(theirs, settings)) {
         throw new errors.InvalidRequest('user codes are not supported by this server');
       }
-      refuseCodeOfNobody(ctx, userCode);
-      await userCodes?.check(ctx, account.accountId, String(userCode));
+      if (userCode === undefined) throw new errors.MissingUserCode('user_code is required');
+      await userCodes?.check(ctx, account.accountId, userCode);
     }
     if (exchangeOf(ctx).nobody === undefined) await theirs.verifyUserCode?.(ctx, account, userCode);
+    // Nobody has a code.
+    else if (theirs.verifyUserCode && userCode !== undefined) {
+      throw new errors.InvalidUserCode('user_code is not valid');
+    }
   };
 }
 

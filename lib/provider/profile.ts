@@ -56,7 +56,8 @@ const CLIENT_RULES: readonly (readonly [isKept: (metadata: ClientMetadata) => bo
     ],
     [(metadata) => !Object.values(metadata).includes('RSA1_5'), 'RSA1_5 must not be used'],
     [
-      ({ jwks }) => ((jwks as { keys?: readonly JsonWebKey[] } | undefined)?.keys ?? []).every(isLongEnough),
+      // oidc-provider looks at the form of the keys afterwards.
+      ({ jwks }) => [(jwks as { keys?: JsonWebKey[] } | undefined)?.keys ?? []].flat().every(isLongEnough),
       `RSA keys must have at least ${SHORTEST_RSA} bits`,
     ],
   ];
@@ -99,8 +100,8 @@ export function checkProfile(ctx: KoaContextWithOIDC, settings: Settings): void 
   }
 }
 
-function isLongEnough(jwk: JsonWebKey): boolean {
-  if (jwk.kty !== 'RSA') return true;
+function isLongEnough(jwk: JsonWebKey | null): boolean {
+  if (jwk?.kty !== 'RSA') return true;
   try {
     const { modulusLength = 0 } = createPublicKey({ key: jwk, format: 'jwk' }).asymmetricKeyDetails ?? {};
     return modulusLength >= SHORTEST_RSA;

@@ -20,7 +20,9 @@ export async function keptAnswer(
   issuing: IssuingConfig,
   grace: number,
 ): Promise<KeptAnswer | undefined> {
-  if (grace === 0) return undefined;
+  const { clientAuthMethod } = ctx.oidc.client as Client;
+  // What a middleware of the server's has made of the body is not to be had again, nor the key of an attested instance.
+  if (grace === 0 || !isPlain(ctx.body) || clientAuthMethod?.startsWith('attest')) return undefined;
   const kept: Kept = { body: ctx.body, key: await keyOf(ctx, issuing) };
   const sealed = sealAnswer(String(ctx.oidc.params?.['auth_req_id']), JSON.stringify(kept));
   return { sealed, lifetime: grace * 1000 };
@@ -45,6 +47,11 @@ export async function answerAgain(
     throw new errors.InvalidGrant('the request is already redeemed');
   }
   return kept.body;
+}
+
+function isPlain(body: unknown): boolean {
+  if (typeof body !== 'object' || body === null) return typeof body === 'string';
+  return body.constructor?.name === 'Object';
 }
 
 /** Ends oidc-provider's work on a poll that is answered as before. It is not what the client hears. */

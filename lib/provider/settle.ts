@@ -36,13 +36,14 @@ export async function settleRedemption(
     return;
   }
   const { handle, clientId, token } = claim;
-  const answer = await claim.keep();
   const leaseLeft = CLAIM_LEASE - (performance.now() - claim.wonAt) - SETTLE_WITHIN;
-  const settled = await parts.store.settle(handle, token, leaseLeft, answer).catch((error: unknown) => {
+  const settled = await parts.store.settle(handle, token, leaseLeft).catch((error: unknown) => {
     if (error instanceof CibaError) return error;
     throw error;
   });
   if (settled === true) {
+    // Only now: what may yet be taken back must be nobody's answer. Where it cannot be kept, the client has this one.
+    await keepAnswer(claim, parts).catch(() => {});
     parts.events.emit('redemption.settled', { handle, clientId });
     return;
   }
@@ -53,6 +54,11 @@ export async function settleRedemption(
   exchange.retryAfter = RETRY_AFTER_FAULT;
   const reason = settled === false ? 'too_late' : 'store_unavailable';
   parts.events.emit('redemption.lost', { handle, clientId, reason });
+}
+
+async function keepAnswer({ handle, token, keep }: Claim, { store }: StepParts): Promise<void> {
+  const answer = await keep();
+  if (answer) await store.keepAnswer(handle, token, answer);
 }
 
 /** Gives the approval back to the next poll. A claim that cannot be given back ends with its lease. */

@@ -54,6 +54,9 @@ const TYPES: ReadonlySet<unknown> = new Set([undefined, 'jwt', 'oauth-authz-req+
 /** The longest life of a signed request under a FAPI profile, in seconds. */
 export const HOUR = 3_600;
 
+/** The longest life of any signed request, in seconds: its `jti` is remembered for so long. */
+const LONGEST_LIFE = 86_400;
+
 /** How far a client's clock may be ahead, in seconds. */
 const TOLERANCE = 60;
 
@@ -117,6 +120,7 @@ function problemOf(
   for (const claim of ['exp', 'iat', 'nbf', 'jti', 'iss', 'aud']) {
     if (claims[claim] === undefined || claims[claim] === '') return `must have ${claim}`;
   }
+  if (Number(claims['exp']) > Date.now() / 1000 + LONGEST_LIFE) return 'must not live for so long';
   if (Number(claims['iat']) > Date.now() / 1000 + TOLERANCE) return 'was issued in the future';
   // One that reads as a client assertion could be used as one (RFC 9101 10.8).
   if (claims['sub'] === client.clientId) return 'must not have the client as its sub';

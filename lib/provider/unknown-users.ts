@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { errors, type FindAccount, type KoaContextWithOIDC } from 'oidc-provider';
+import type { FindAccount, KoaContextWithOIDC } from 'oidc-provider';
 import type { Settings } from '../settings.js';
 import { exchangeOf } from './exchange.js';
 import { BACKCHANNEL_ROUTE } from './names.js';
@@ -22,7 +22,7 @@ export function hidingUnknown(resolve: ResolveHint, { hideUnknownUsers, findable
   return async (ctx, hint) => {
     const accountId = await resolve(ctx, hint);
     if (accountId !== undefined && accountId !== null && (await findable(ctx, accountId))) return accountId;
-    const digest = createHash('sha256').update(String(hint)).digest('base64url');
+    const digest = createHash('sha256').update(String(hint).trim().toLowerCase()).digest('base64url');
     exchangeOf(ctx).nobody = `${NOBODY}${digest}`;
     return exchangeOf(ctx).nobody;
   };
@@ -42,13 +42,4 @@ export function findingNobody(theirs: FindAccount, { hideUnknownUsers }: Setting
     const here = ctx.oidc.route === BACKCHANNEL_ROUTE && exchangeOf(ctx).nobody === id;
     return here ? { accountId: id, claims: async () => ({ sub: id }) } : undefined;
   };
-}
-
-/**
- * Nobody has no user code: whichever is sent is wrong.
- * @throws {errors.InvalidUserCode}
- */
-export function refuseCodeOfNobody(ctx: KoaContextWithOIDC, userCode: string | undefined): void {
-  if (userCode === undefined) throw new errors.MissingUserCode('user_code is required');
-  if (exchangeOf(ctx).nobody !== undefined) throw new errors.InvalidUserCode('user_code is not valid');
 }

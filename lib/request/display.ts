@@ -1,5 +1,5 @@
 /** How much of a text of a client's is shown, in characters. */
-const LONGEST = 300;
+export const LONGEST = 300;
 
 /** And of a client's name. */
 const LONGEST_NAME = 100;

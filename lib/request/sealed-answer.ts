@@ -19,7 +19,9 @@ export function sealAnswer(authReqId: string, answer: string): string {
 export function openAnswer(authReqId: string, sealed: string): string | undefined {
   const bytes = Buffer.from(sealed, 'base64url');
   try {
-    const decipher = createDecipheriv(ALGORITHM, keyOf(authReqId), bytes.subarray(0, IV_BYTES));
+    const decipher = createDecipheriv(ALGORITHM, keyOf(authReqId), bytes.subarray(0, IV_BYTES), {
+      authTagLength: TAG_BYTES,
+    });
     decipher.setAuthTag(bytes.subarray(IV_BYTES, IV_BYTES + TAG_BYTES));
     const opened = [decipher.update(bytes.subarray(IV_BYTES + TAG_BYTES)), decipher.final()];
     return Buffer.concat(opened).toString('utf8');

@@ -138,13 +138,10 @@ export class MemoryStore implements Store {
     return { result: 'won' };
   }
 
-  async settle(handle: string, token: string, leaseLeft = 0, answer?: KeptAnswer): Promise<boolean> {
+  async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
     const { record, status } = this.#find(handle);
     if (!record || status === 'gone' || record.claim?.token !== token) return false;
-    if (status === 'claimed' && this.#leaseLeft(record) >= leaseLeft) {
-      record.status = 'redeemed';
-      if (answer) record.answer = { sealed: answer.sealed, until: this.#now() + answer.lifetime };
-    }
+    if (status === 'claimed' && this.#leaseLeft(record) >= leaseLeft) record.status = 'redeemed';
     return record.status === 'redeemed';
   }
 
@@ -154,6 +151,12 @@ export class MemoryStore implements Store {
     record.status = 'approved';
     delete record.claim;
     delete record.answer;
+  }
+
+  async keepAnswer(handle: string, token: string, { sealed, lifetime }: KeptAnswer): Promise<void> {
+    const { record } = this.#find(handle);
+    if (record?.status !== 'redeemed' || record.claim?.token !== token) return;
+    record.answer = { sealed, until: this.#now() + lifetime };
   }
 
   async answerOf(handle: string): Promise<string | undefined> {

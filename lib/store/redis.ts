@@ -175,9 +175,12 @@ export class RedisStore implements Store {
     return result === 'claimed' ? { result, wait } : { result };
   }
 
-  async settle(handle: string, token: string, leaseLeft = 0, answer?: KeptAnswer): Promise<boolean> {
-    const args = [token, Math.ceil(leaseLeft), answer?.sealed ?? '', answer?.lifetime ?? 0];
-    return (await this.#redis.run('settle', this.#answerKeys(handle), args)) === 1;
+  async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
+    return (await this.#redis.run('settle', [this.#requestKey(handle)], [token, Math.ceil(leaseLeft)])) === 1;
+  }
+
+  async keepAnswer(handle: string, token: string, { sealed, lifetime }: KeptAnswer): Promise<void> {
+    await this.#redis.run('answered', this.#answerKeys(handle), [token, sealed, lifetime]);
   }
 
   async answerOf(handle: string): Promise<string | undefined> {

@@ -7,7 +7,7 @@ export interface Script {
 }
 
 /** The name of a script. */
-export type ScriptName = 'admit' | 'advance' | 'answer' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'told' | 'unblock';
+export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'told' | 'unblock';
 
 /** One script per state change, by name. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
@@ -112,6 +112,30 @@ end
 local r = redis.call('HMGET', KEYS[1], 'sealed', 'until')
 if not r[1] or clock(ARGV[1]) >= tonumber(r[2]) then return false end
 return r[1]
+`,
+  },
+  answered: {
+    numberOfKeys: 2,
+    lua: `--[[
+  Keeps the answer that leaves, while its redemption stands.
+  KEYS[1] the request
+  KEYS[2] the answer
+  ARGV[1] clock offset in ms
+  ARGV[2] the claim's token
+  ARGV[3] the answer, sealed
+  ARGV[4] for how many ms it is kept
+  Output  1 where it is kept, else 0
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+local r = redis.call('HMGET', KEYS[1], 'status', 'claim')
+if r[1] ~= 'redeemed' or r[2] ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[2], 'sealed', ARGV[3], 'until', clock(ARGV[1]) + tonumber(ARGV[4]))
+redis.call('PEXPIRE', KEYS[2], ARGV[4])
+return 1
 `,
   },
   block: {
@@ -728,16 +752,13 @@ return 'ok'
 `,
   },
   settle: {
-    numberOfKeys: 2,
+    numberOfKeys: 1,
     lua: `--[[
   Ends a redemption, while its claim holds.
   KEYS[1] the request
-  KEYS[2] the answer that leaves, where it is kept
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
   ARGV[3] how much of the lease must be left, in ms
-  ARGV[4] the answer, sealed, '' where it is not kept
-  ARGV[5] for how many ms it is kept
   Output  1 if the request is redeemed by this claim, else 0
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -760,10 +781,6 @@ if status == 'redeemed' then return 1 end
 if status ~= 'claimed' then return 0 end
 if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'redeemed')
-if ARGV[4] ~= '' then
-  redis.call('HSET', KEYS[2], 'sealed', ARGV[4], 'until', now + tonumber(ARGV[5]))
-  redis.call('PEXPIRE', KEYS[2], ARGV[5])
-end
 return 1
 `,
   },

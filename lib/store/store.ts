@@ -196,10 +196,11 @@ export interface Store {
   claim(attempt: ClaimAttempt): Promise<ClaimResult>;
   /**
    * Ends a redemption: `true` only while the claim of this token holds, with at least `leaseLeft` milliseconds (default 0) of
-   * its lease to come. With it a caller makes sure that a settle which it has given up cannot take effect later. In the same step the
-   * answer that leaves is kept for a while, where it is given.
+   * its lease to come. With it a caller makes sure that a settle which it has given up cannot take effect later.
    */
-  settle(handle: string, token: string, leaseLeft?: number, answer?: KeptAnswer): Promise<boolean>;
+  settle(handle: string, token: string, leaseLeft?: number): Promise<boolean>;
+  /** Keeps the answer that leaves, once the redemption is known to be settled, and as long as it is. */
+  keepAnswer(handle: string, token: string, answer: KeptAnswer): Promise<void>;
   /** The answer that was kept when this request was redeemed, as long as it is. */
   answerOf(handle: string): Promise<string | undefined>;
   /**

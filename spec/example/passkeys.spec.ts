@@ -46,7 +46,7 @@ describe.each(['memory', 'Redis'])('passkeys on %s', (storage) => {
     expect(await till.idToken('payload')).toMatchObject({
       sub: 'alice',
       acr: 'urn:example:passkey',
-      amr: ['hwk', 'user'],
+      amr: ['pop', 'user'],
     });
   });
 

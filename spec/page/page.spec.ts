@@ -1,70 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { jest } from '@jest/globals';
 import type { ErrorRequestHandler } from 'express';
-import type { Decider } from 'oidc-provider-ciba';
-import request, { type Response } from 'supertest';
+import request from 'supertest';
 import { onEveryStore } from '../support/every-store.js';
-import { ask, asked, type PluginServer, type PluginServerOptions, poll } from '../support/server.js';
-import { until } from '../support/until.js';
-
-const SESSIONS: Readonly<Record<string, Decider>> = {
-  alice: { accountId: 'alice', acr: 'urn:example:strong', amr: ['pwd'], authTime: 1_700_000_000 },
-  bob: { accountId: 'bob' },
-};
-
-/** Whoever the cookie names is signed in. */
-const given: NonNullable<NonNullable<PluginServerOptions['ciba']>['interaction']> = (req) =>
-  SESSIONS[/who=(\w+)/.exec(req.headers.cookie ?? '')?.[1] ?? ''];
-
-const links = new Map<string, string>();
-const options = (more: PluginServerOptions = {}): PluginServerOptions => ({
-  ...more,
-  ciba: {
-    interaction: given,
-    channels: [
-      {
-        name: 'inbox',
-        send: async ({ handle, link }) => {
-          links.set(handle, new URL(String(link)).pathname);
-        },
-      },
-    ],
-    ...more.ciba,
-  },
-});
-
-/** Asks, and gives the path of the link that the person got. */
-async function linked(
-  server: PluginServer,
-  params: Record<string, string> = {},
-): Promise<{ id: string; link: string }> {
-  const id = await asked(server, params);
-  const handle = server.ciba.requests.handleOf(id);
-  await until('the link was sent', () => links.has(handle));
-  return { id, link: String(links.get(handle)) };
-}
-
-const open = (server: PluginServer, link: string, who = ''): request.Test =>
-  request(server.app).get(link).set('cookie', `who=${who}`);
-
-const send = (
-  server: PluginServer,
-  link: string,
-  form: Record<string, string>,
-  who = 'alice',
-): request.Test => request(server.app).post(link).set('cookie', `who=${who}`).type('form').send(form);
-
-const sealIn = ({ text }: Response): string => /name="form" value="([^"]+)"/.exec(text)?.[1] ?? '';
-
-async function statusOf(server: PluginServer, id: string): Promise<string | undefined> {
-  return (await server.ciba.requests.get(server.ciba.requests.handleOf(id)))?.status;
-}
-
-/** Where a browser goes from the page that a form was sent from. */
-const leadsTo = (link: string, { headers }: Response): string =>
-  new URL(String(headers['location']), `http://op.example${link}`).pathname;
-
-const titleOf = ({ text }: Response): string | undefined => /<h1[^>]*>(.*?)<\/h1>/s.exec(text)?.[1];
+import { ask, asked, type PluginServer, poll } from '../support/server.js';
+import { given, leadsTo, linked, linkOf, open, options, sealIn, send, statusOf, titleOf } from './linked.js';
 
 onEveryStore('the decision page', (make) => {
   it('[UX-2] [FAPI-19] shows its person who asks, for what, the binding message and the time left', async () => {
@@ -484,9 +424,7 @@ onEveryStore('the decision page of a client with a number', (make) => {
     server: PluginServer,
   ): Promise<{ link: string; id: string; number: string; form: string }> => {
     const { body } = await ask(server);
-    const handle = server.ciba.requests.handleOf(body.auth_req_id);
-    await until('the link was sent', () => links.has(handle));
-    const link = String(links.get(handle));
+    const link = await linkOf(server, body.auth_req_id);
     return {
       link,
       id: body.auth_req_id,

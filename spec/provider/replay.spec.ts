@@ -1,9 +1,13 @@
 import { inspect } from 'node:util';
+import { CibaError } from 'oidc-provider-ciba';
 import { openAnswer, sealAnswer } from '../../lib/request/sealed-answer.js';
+import { MemoryStore } from '../../lib/store/memory.js';
+import { RedisStore } from '../../lib/store/redis.js';
 import { pollClient } from '../support/configuration.js';
 import { type DpopKey, makeDpopKey } from '../support/dpop.js';
 import { onEveryStore } from '../support/every-store.js';
 import { asked, introspect, type PluginServer, type PluginServerOptions, poll } from '../support/server.js';
+import { until } from '../support/until.js';
 
 const GRACE = 20;
 const options = (more: PluginServerOptions = {}): PluginServerOptions => ({
@@ -21,7 +25,7 @@ async function redeemed(server: PluginServer) {
   return { id, body };
 }
 
-onEveryStore('a client whose connection broke', (make) => {
+onEveryStore('a client whose connection broke', (make, redis) => {
   it('gets the very same answer again while the grace lasts, never cached, and an event tells', async () => {
     const server = make(options());
     const { id, body } = await redeemed(server);
@@ -70,6 +74,44 @@ onEveryStore('a client whose connection broke', (make) => {
     expect((await send(other)).body.error).toBe('invalid_grant');
     expect((await send()).body.error).toBe('invalid_grant');
     expect((await send(mine)).body).toEqual(first.body);
+  });
+
+  it('gets nothing that may yet be taken back: where the settle’s answer is lost, the approval comes again and one set is issued', async () => {
+    const server = make(options());
+    const id = await asked(server);
+    await server.approve(id);
+    const { prototype } = redis() ? RedisStore : MemoryStore;
+    const { settle, release } = prototype;
+    let hold: (() => void) | undefined;
+    const held = new Promise<void>((resolve) => {
+      hold = resolve;
+    });
+    prototype.settle = async function (...args) {
+      await settle.apply(this as never, args);
+      throw new CibaError('store_unavailable', 'the answer is lost');
+    };
+    prototype.release = async function (...args) {
+      await held;
+      return release.apply(this as never, args);
+    };
+    const first = await poll(server, id);
+    expect(first.status).toBe(503);
+    prototype.settle = settle;
+    const meanwhile = await poll(server, id);
+    expect(meanwhile.body.access_token).toBeUndefined();
+    prototype.release = release;
+    hold?.();
+    server.advance(6);
+    let last = await poll(server, id);
+    await until('the approval is back', async () => {
+      if (last.status !== 200) {
+        server.advance(20);
+        last = await poll(server, id);
+      }
+      return last.status === 200;
+    });
+    expect((await introspect(server, last.body.access_token)).active).toBe(true);
+    expect(server.store.count('AccessToken')).toBe(1);
   });
 
   it('hears invalid_grant by default, and its tokens live [TOK-6]', async () => {

@@ -1,3 +1,4 @@
+import { errors } from 'oidc-provider';
 import { codeClient, pollClient } from '../support/configuration.js';
 import { onEveryStore } from '../support/every-store.js';
 import { ask, asked, type PluginServer, type PluginServerOptions, poll } from '../support/server.js';
@@ -74,6 +75,43 @@ onEveryStore('where unknown users are hidden', (make) => {
     expect([none.body.error, wrong.body.error]).toEqual(['missing_user_code', 'invalid_user_code']);
     const known = await ask(server, { user_code: '4321' }, sending);
     expect(wrong.body).toEqual(known.body);
+  });
+
+  it('guesses of codes are met by the same answers [SEC-4] [UC-8]', async () => {
+    const { options } = hiding({ config: { clients: [codeClient] } });
+    const ciba = { ...options.ciba, verifyUserCode: () => false };
+    const server = make({ ...options, ciba, hooks: { ...options.hooks, verifyUserCode: undefined } });
+    const guesses = async (hint: string) => {
+      const errors = [];
+      for (let time = 0; time < 5; time += 1) {
+        const { body } = await ask(server, { login_hint: hint, user_code: '4321' }, { client: 'coder' });
+        errors.push(body);
+      }
+      return errors;
+    };
+    expect(await guesses('mallory')).toEqual(await guesses('alice'));
+  });
+
+  it('the server’s own hook for codes is no oracle either [SEC-4]', async () => {
+    const verifyUserCode = () => {
+      throw new errors.InvalidUserCode('the code is wrong');
+    };
+    const server = make(hiding({ ciba: { verifyUserCode: undefined }, hooks: { verifyUserCode } }).options);
+    const wrong = async (hint: string) => {
+      const { status, body } = await ask(server, { login_hint: hint, user_code: '1' });
+      return { status, error: body.error };
+    };
+    expect(await wrong('mallory')).toEqual({ status: 400, error: 'invalid_user_code' });
+    expect(await wrong('alice')).toEqual(await wrong('mallory'));
+  });
+
+  it('another spelling is the same nobody [SEC-4]', async () => {
+    const server = make(hiding().options);
+    const statuses = [];
+    for (const hint of ['Mall', 'mall', ' MALL', 'mall', 'mAll', 'mall']) {
+      statuses.push((await ask(server, { login_hint: hint })).status);
+    }
+    expect(statuses).toEqual([200, 200, 200, 200, 200, 403]);
   });
 
   it('a hint may lead to an account that is gone, which is the same', async () => {

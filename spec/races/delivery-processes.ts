@@ -88,15 +88,13 @@ export class DeliveryProcess {
   }
 
   async ask(mode: ToldMode, token: string): Promise<string> {
-    const { client_id: id, client_secret: secret } = TOLD[mode];
-    const { auth_req_id: authReqId } = await this.#post('/backchannel', {
-      client_id: id,
-      client_secret: secret,
+    const form = {
       scope: 'openid offline_access',
       login_hint: 'alice',
       client_notification_token: token,
       requested_expiry: '600',
-    });
+    };
+    const { auth_req_id: authReqId } = await this.#post('/backchannel', form, mode);
     if (authReqId === undefined) throw new Error('the request was not accepted');
     return String(authReqId);
   }
@@ -109,14 +107,8 @@ export class DeliveryProcess {
 
   /** What the token endpoint answers the ping client. */
   async poll(authReqId: string): Promise<{ access_token?: string; error?: string }> {
-    const { client_id: id, client_secret: secret } = TOLD.ping;
     const grant = 'urn:openid:params:grant-type:ciba';
-    return this.#post('/token', {
-      client_id: id,
-      client_secret: secret,
-      grant_type: grant,
-      auth_req_id: authReqId,
-    });
+    return this.#post('/token', { grant_type: grant, auth_req_id: authReqId }, 'ping');
   }
 
   async state(authReqId: string): Promise<{ status?: string; delivery?: string; attempts?: number }> {
@@ -146,8 +138,15 @@ export class DeliveryProcess {
   async #post<T extends Record<string, unknown>>(
     path: string,
     form: Record<string, string> = {},
+    client?: ToldMode,
   ): Promise<T> {
-    const sent = this.#request('POST', path, { 'content-type': 'application/x-www-form-urlencoded' });
+    const { client_id: id, client_secret: secret } = client
+      ? TOLD[client]
+      : { client_id: '', client_secret: '' };
+    const sent = this.#request('POST', path, {
+      'content-type': 'application/x-www-form-urlencoded',
+      ...(client && { authorization: `Basic ${Buffer.from(`${id}:${secret}`).toString('base64')}` }),
+    });
     sent.end(new URLSearchParams(form).toString());
     const [response] = await once(sent, 'response');
     return JSON.parse((await text(response)) || '{}') as T;

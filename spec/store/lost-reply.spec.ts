@@ -238,11 +238,21 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
     expect(told).toBe(true);
     expect(await losing(callOf('settle'), () => store.settle(request.handle, 'loser'))).toBe(false);
   },
+  async answered() {
+    const request = await ask(other);
+    await decide(other, request, 'approved');
+    await claim(other, request.handle, 'winner');
+    await other.settle(request.handle, 'winner');
+    const kept = { sealed: 'sealed', lifetime: 10_000 };
+    await losing(callOf('answered'), () => store.keepAnswer(request.handle, 'winner', kept));
+    expect(await other.answerOf(request.handle)).toBe('sealed');
+  },
   async answer() {
     const request = await ask(other);
     await decide(other, request, 'approved');
     await claim(other, request.handle, 'winner');
-    await other.settle(request.handle, 'winner', 0, { sealed: 'sealed', lifetime: 10_000 });
+    await other.settle(request.handle, 'winner');
+    await other.keepAnswer(request.handle, 'winner', { sealed: 'sealed', lifetime: 10_000 });
     expect(await losing(callOf('answer'), () => store.answerOf(request.handle))).toBe('sealed');
   },
   async release() {

@@ -24,6 +24,12 @@ export interface CompatParts {
 /** RFC 9745: since CIBA Core became final, on 1 September 2021, its own words are there to be used. */
 const DEPRECATED_SINCE = '@1630454400';
 
+const UNAVAILABLE = {
+  status: 503,
+  error: 'temporarily_unavailable',
+  description: 'the server cannot answer now, try again later',
+} as const;
+
 const FORM = /^application\/x-www-form-urlencoded *(; *charset="?utf-8"?)?$/i;
 
 /**
@@ -81,7 +87,8 @@ async function registering(
   const own = paths.registration;
   const given = own !== undefined && req.is('application/json') ? await jsonOf(req) : undefined;
   if (own === undefined || !given || !isRegistration(given)) return true;
-  const rewritten = await rewriteRegistration(given, { provider, paths, compat });
+  // What a client adapter says when it fails is for the log.
+  const rewritten = await rewriteRegistration(given, { provider, paths, compat }).catch(() => UNAVAILABLE);
   res.set('Deprecation', DEPRECATED_SINCE);
   if ('error' in rewritten) {
     const { status, error, description } = rewritten;

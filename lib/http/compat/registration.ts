@@ -70,7 +70,12 @@ export async function rewriteRegistration(
     );
     if (other) return refused(400, 'invalid_client_metadata', `client_id is taken, with another ${other}`);
   }
-  return { clientId, secret: approved.secret, metadata: wanted };
+  return { clientId, secret: approved.secret, metadata: { ...settingsOf(existing?.metadata()), ...wanted } };
+}
+
+/** What an administrator has set for the client since: it is not the client's to take back. */
+function settingsOf(registered: object = {}): Metadata {
+  return Object.fromEntries(Object.entries(registered).filter(([name]) => name.startsWith('ciba_')));
 }
 
 function standard(metadata: Metadata): Metadata {

@@ -69,6 +69,9 @@ export const SCRIPT = `
 const bytes = (text) => Uint8Array.from(atob(text.replace(/-/g, '+').replace(/_/g, '/')), (character) => character.charCodeAt(0));
 const text = (buffer) => btoa(String.fromCharCode(...new Uint8Array(buffer))).replace(/\\+/g, '-').replace(/\\//g, '_').replace(/=+$/, '');
 
+// Opens the link anew: a page that answered a form would send the form again.
+const look = () => location.replace(location.pathname);
+
 const time = document.querySelector('.time');
 if (time) {
   const end = performance.now() + Number(time.dataset.seconds) * 1000;
@@ -77,7 +80,7 @@ if (time) {
   time.append(timer);
   const tick = () => {
     const left = Math.max(0, Math.ceil((end - performance.now()) / 1000));
-    if (left === 0) location.reload();
+    if (left === 0) look();
     else setTimeout(tick, 1000);
     timer.textContent = Math.floor(left / 60) + ':' + String(left % 60).padStart(2, '0');
     // The words that are beside it must not say another time.
@@ -122,7 +125,7 @@ const signIn = async () => {
     },
   });
   if (!answer.ok) throw new Error('refused');
-  location.reload();
+  look();
 };
 if (passkey && window.PublicKeyCredential) {
   passkey.hidden = false;

@@ -101,24 +101,29 @@ class DecisionPage {
     view.request(found, this.#sealOf(found));
   }
 
-  /** What became of a request is for its person; anybody else who has the link hears that it has been used. */
+  /** What became of a request is for its person; anybody else who has the link hears that it has been used, or is over. */
   async #showOutcome(req: Request, res: Response, view: View, request: RequestView): Promise<void> {
+    if (request.status === 'expired') return view.show('expired');
     const decider = await this.#deciderOf(req, res, request, false);
     if (isAnswered(res)) return;
-    view.show(decider?.accountId === request.accountId ? OUTCOMES[request.status] : 'used', request);
+    if (decider?.accountId === request.accountId) view.show(OUTCOMES[request.status], request);
+    else view.show('used');
   }
 
   async decide(req: Request, res: Response): Promise<void> {
     const view = this.#view(req, res);
     const found = await this.#find(req);
     if (typeof found === 'string') return view.show(found);
-    if (found.status !== 'pending') return res.redirect(303, tokenIn(req));
+    const { verdict, form, number } = (req.body ?? {}) as Record<string, unknown>;
+    // Only what the person did not start can still be said of a request that has ended.
+    if (found.status !== 'pending' && verdict !== 'report') {
+      return found.status === 'expired' ? view.show('expired') : res.redirect(303, tokenIn(req));
+    }
     // Nobody is sent elsewhere by a form: browsers hold a form's redirects to this origin. The link leads there.
     const decider = await this.#deciderOf(req, res, found, false);
     if (isAnswered(res)) return;
     if (!decider) return view.signIn(true);
     if (decider.accountId !== found.accountId) return view.show('stranger');
-    const { verdict, form, number } = (req.body ?? {}) as Record<string, unknown>;
     const sealed = this.#parts.seals.fits(String(form), 'form', found.handle, found.accountId);
     if (!sealed || req.get('sec-fetch-site') === 'cross-site') return view.show('form');
     if (verdict === 'approve' && !isShownWhole(found)) return view.show('form');
@@ -181,23 +186,23 @@ class DecisionPage {
     const handle = this.#parts.links.handleOf(tokenIn(req));
     if (handle === undefined) return 'invalid';
     const request = await this.#parts.requests.get(handle);
-    return request === undefined || request.status === 'expired' ? 'expired' : request;
+    return request ?? 'expired';
   }
 
-  /** Who is there. Whoever has chosen to sign in by the server's login is taken as that, before a passkey of theirs. */
+  /** Who is there. Whoever has chosen to sign in by the server's login is nobody by a passkey any more. */
   async #deciderOf(
     req: Request,
     res: Response,
     request: RequestView,
     login: boolean,
   ): Promise<Decider | undefined> {
-    const byPasskey = (): Decider | undefined => this.passkeys?.deciderOf(req, request);
-    const chosen = req.query['login'] !== undefined;
-    const signedIn = chosen ? undefined : byPasskey();
-    if (signedIn) return signedIn;
+    if (req.query['login'] !== undefined) this.passkeys?.signOut(req, res);
+    else {
+      const byPasskey = this.passkeys?.deciderOf(req, request);
+      if (byPasskey) return byPasskey;
+    }
     const returnTo = this.#parts.links.pathOf(tokenIn(req));
-    const decider = await this.#parts.interaction(req, res, { request, returnTo, login });
-    return decider ?? (chosen && !isAnswered(res) ? byPasskey() : undefined);
+    return this.#parts.interaction(req, res, { request, returnTo, login });
   }
 
   /** Where there are passkeys the server's own login comes when it is chosen. */
@@ -211,7 +216,7 @@ class DecisionPage {
 
   #view(req: Request, res: Response): View {
     const language: Language = languageOf(req, this.#parts.page.texts);
-    return new View(res, language);
+    return new View(res, language, this.passkeys !== undefined);
   }
 }
 

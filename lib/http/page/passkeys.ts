@@ -58,6 +58,11 @@ export class Passkeys {
     return { accountId, acr, amr: [kind, 'user'], authTime: Math.floor(Number(time) / 1000) };
   }
 
+  /** Forgets in this browser who has signed in. */
+  signOut(req: Request, res: Response): void {
+    this.#set(req, res, SESSION_COOKIE, '', 0);
+  }
+
   /** The two routes below a link: a challenge, and its answer. `requestOf` gives the pending request of the link. */
   routes(requestOf: (req: Request) => Promise<RequestView | undefined>): Router {
     const router = Router({ mergeParams: true });

@@ -1,5 +1,5 @@
 import { type Content, html, type Markup } from '../../html.js';
-import { askerOf, displayable, isShown } from '../../request/display.js';
+import { askerOf, displayable, isShown, LONGEST } from '../../request/display.js';
 import type { RequestView } from '../../request/view.js';
 import { bdi, withClient } from './client-text.js';
 import type { Language } from './language.js';
@@ -7,6 +7,9 @@ import type { Language } from './language.js';
 /** How much of one value of a detail is shown, in characters, and how deep. */
 const LONGEST_VALUE = 2_000;
 const DEEPEST = 6;
+
+/** How much of a scope or the name of a claim is shown, in characters. */
+const LONGEST_WORD = 100;
 
 /** How much of the name of a value is shown, in characters. */
 const LONGEST_NAME = 2_000;
@@ -40,10 +43,12 @@ ${request.authorizationDetails.map((detail) => details(detail))}
     .split(' ')
     .filter(Boolean)
     .map(
-      (scope) => html`<li>${wordsOf(texts.scopes, scope) ?? bdi(displayable(scope, 100))}</li>`,
+      (scope) => html`<li>${wordsOf(texts.scopes, scope) ?? bdi(displayable(scope, LONGEST_WORD))}</li>`,
     )}${request.claims
     .filter((claim) => !OF_THE_PROTOCOL.has(claim))
-    .map((claim) => html`<li>${wordsOf(texts.claims, claim) ?? bdi(displayable(claim, 100))}</li>`)}</ul>
+    .map(
+      (claim) => html`<li>${wordsOf(texts.claims, claim) ?? bdi(displayable(claim, LONGEST_WORD))}</li>`,
+    )}</ul>
 ${
   request.resources.length === 0
     ? undefined
@@ -65,10 +70,10 @@ ${
 }
 ${whole ? undefined : html`<p class="problem" id="incomplete">${texts.incomplete}</p>`}
 <div class="decision">
-<button name="verdict" value="deny">${texts.deny}</button>
+<button name="verdict" value="deny" formnovalidate>${texts.deny}</button>
 ${whole ? html`<button name="verdict" value="approve">${texts.approve}</button>` : undefined}
 </div>
-<p class="report"><button class="link" name="verdict" value="report" aria-describedby="report-hint">${texts.report}</button>
+<p class="report"><button class="link" name="verdict" value="report" formnovalidate aria-describedby="report-hint">${texts.report}</button>
 <span id="report-hint" class="hint">${withClient(texts.reportHint, client)}</span></p>
 </form>
 </article>`;
@@ -88,13 +93,16 @@ const wordsOf = (scopes: Readonly<Record<string, string>>, scope: string): strin
   Object.hasOwn(scopes, scope) ? scopes[scope] : undefined;
 
 /** Whether the page shows all of what is asked for: nobody approves what they cannot see. */
-export function isShownWhole({ authorizationDetails }: RequestView): boolean {
-  return authorizationDetails.every((detail) => {
-    const rows = flattened(detail, [], 0);
-    const isShort = ([name, value]: readonly [name: string, value: string]): boolean =>
-      isShown(name, LONGEST_NAME) && isShown(value, LONGEST_VALUE);
-    return rows.length <= MOST_VALUES && rows.every(isShort);
-  });
+export function isShownWhole(request: RequestView): boolean {
+  const { bindingMessage = '', resources, scope, claims, authorizationDetails } = request;
+  const details = authorizationDetails.map((detail) => flattened(detail, [], 0));
+  const isShort = ([name, value]: readonly [name: string, value: string]): boolean =>
+    isShown(name, LONGEST_NAME) && isShown(value, LONGEST_VALUE);
+  return (
+    [bindingMessage, ...resources].every((text) => isShown(text, LONGEST)) &&
+    [...scope.split(' '), ...claims].every((name) => isShown(name, LONGEST_WORD)) &&
+    details.every((rows) => rows.length <= MOST_VALUES && rows.every(isShort))
+  );
 }
 
 /** An authorization detail (RFC 9396): its members by name, those of members as `name › name`. */

@@ -26,9 +26,6 @@ export type Notice =
 
 type Text = Exclude<keyof PageTexts, 'scopes' | 'claims'>;
 
-/** Where a notice leads: to the link again, as it is or to sign in in another way. */
-const ADDRESS: Readonly<Record<'back' | 'login', string>> = { back: '?', login: '?login' };
-
 /** Each thing that the page can say: the status, the sign, the title, the sentences, and the link that is offered. */
 const NOTICES: Readonly<
   Record<
@@ -38,7 +35,7 @@ const NOTICES: Readonly<
       sign: 'good' | 'bad' | 'plain',
       title: Text,
       sentences: readonly Text[],
-      link?: 'back' | 'login',
+      link?: 'back' | 'signIn',
     ]
   >
 > = {
@@ -50,9 +47,9 @@ const NOTICES: Readonly<
   used: [200, 'plain', 'usedTitle', ['used']],
   reported: [200, 'plain', 'deniedTitle', ['reported']],
   wrongNumber: [403, 'bad', 'deniedTitle', ['wrongNumber']],
-  stranger: [403, 'bad', 'strangerTitle', ['stranger']],
+  stranger: [403, 'bad', 'strangerTitle', ['stranger'], 'signIn'],
   form: [403, 'bad', 'formTitle', ['form'], 'back'],
-  refused: [403, 'bad', 'refusedTitle', ['refused'], 'login'],
+  refused: [403, 'bad', 'refusedTitle', ['refused'], 'signIn'],
   unavailable: [503, 'bad', 'unavailableTitle', ['unavailable'], 'back'],
   unknown: [503, 'bad', 'unavailableTitle', ['unknown'], 'back'],
 };
@@ -61,10 +58,13 @@ const NOTICES: Readonly<
 export class View {
   readonly language: Language;
   readonly #res: Response;
+  readonly #passkeys: boolean;
 
-  constructor(res: Response, language: Language) {
+  /** `passkeys` says whether people can sign in with one. */
+  constructor(res: Response, language: Language, passkeys: boolean) {
     this.#res = res;
     this.language = language;
+    this.#passkeys = passkeys;
   }
 
   /** Says one thing. `request` is given where its person is signed in. */
@@ -73,20 +73,25 @@ export class View {
     const [status, sign, title, sentences, link] = NOTICES[shown];
     const client = request ? askerOf(request) : '';
     const said = sentences.map((name) => withClient(texts[name], client));
-    const more = link && html`<p><a class="link" href="${ADDRESS[link]}">${texts[link]}</a></p>`;
-    this.#send(status, texts[title], notice(sign, texts[title], said, more));
+    const back = html`<p><a class="link" href="?">${texts.back}</a></p>`;
+    const more = link === 'signIn' && this.#passkeys ? this.#waysIn(true) : link && back;
+    this.#send(status, texts[title], notice(sign, texts[title], said, more || undefined));
   }
 
-  /** Asks who is there, and shows nothing of the request: whoever has the link may be anybody. */
-  signIn(passkeys: boolean): void {
+  /** Asks who is there, and shows nothing of the request: whoever has the link may be anybody. `login` offers the server's own. */
+  signIn(login: boolean): void {
+    const { signInTitle, signIn } = this.language.texts;
+    this.#send(401, signInTitle, notice('plain', signInTitle, [signIn], this.#waysIn(login)));
+  }
+
+  /** A passkey, where there are any, and the server's own login. */
+  #waysIn(login: boolean): Content {
     const { texts } = this.language;
-    const more = passkeys
-      ? html`<p class="problem" id="passkey-failed" role="alert" hidden>${texts.passkeyFailed}</p>
+    const passkey = html`<p class="problem" id="passkey-failed" role="alert" hidden>${texts.passkeyFailed}</p>
 <p><button type="button" id="passkey" hidden>${texts.passkey}</button></p>
-<noscript><p>${texts.passkeyNeedsScript}</p></noscript>
-<p><a class="link" href="?login">${texts.login}</a></p>`
-      : undefined;
-    this.#send(401, texts.signInTitle, notice('plain', texts.signInTitle, [texts.signIn], more));
+<noscript><p>${texts.passkeyNeedsScript}</p></noscript>`;
+    const link = html`<p><a class="link" href="?login">${texts.login}</a></p>`;
+    return [this.#passkeys ? passkey : undefined, login ? link : undefined];
   }
 
   /** Shows the request to its person. */

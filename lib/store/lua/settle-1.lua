@@ -1,12 +1,9 @@
 --[[
   Ends a redemption, while its claim holds.
   KEYS[1] the request
-  KEYS[2] the answer that leaves, where it is kept
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
   ARGV[3] how much of the lease must be left, in ms
-  ARGV[4] the answer, sealed, '' where it is not kept
-  ARGV[5] for how many ms it is kept
   Output  1 if the request is redeemed by this claim, else 0
 ]]
 --- @include "clock"
@@ -19,8 +16,4 @@ if status == 'redeemed' then return 1 end
 if status ~= 'claimed' then return 0 end
 if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'redeemed')
-if ARGV[4] ~= '' then
-  redis.call('HSET', KEYS[2], 'sealed', ARGV[4], 'until', now + tonumber(ARGV[5]))
-  redis.call('PEXPIRE', KEYS[2], ARGV[5])
-end
 return 1
