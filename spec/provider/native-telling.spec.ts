@@ -59,6 +59,8 @@ async function ownFetch(
     method,
     headers: Object.fromEntries(new Headers(headers)),
     ca: authority.ca,
+    // Node 22.23 does not find an IPv6 address among a certificate's names.
+    servername: 'localhost',
     ...(signal && { signal }),
   });
   sent.end(body);
