@@ -4,7 +4,12 @@ import type { LiveStream } from './live-stream.js';
 /** How often to look again: another process on the same Redis may have taken a turn, and its events stay there. */
 const RECHECK = 1_000;
 
-const EVENTS = ['prompt.sent', 'prompt.failed', 'prompt.dismissed'] as const satisfies CibaEventName[];
+const EVENTS = [
+  'prompt.sent',
+  'prompt.failed',
+  'prompt.dismissed',
+  'prompt.left',
+] as const satisfies CibaEventName[];
 
 /** What nothing comes after. */
 const LAST: readonly ChannelView['state'][] = ['failed', 'dismissed', 'left'];

@@ -120,7 +120,10 @@ export interface PasskeyOptions {
 export interface PageOptions {
   /** Where the router mounts the page. A path that begins with `/`. Default `/ciba/decide`. */
   readonly path?: string | undefined;
-  /** Where people reach what the router is mounted on, for links in messages. An http or https URL. Default: the issuer. */
+  /**
+   * Where people reach what the router is mounted on, for links in messages. An http or https URL. Default: the issuer. It is needed where
+   * the issuer does not have the path that the router is mounted at, which a warning says.
+   */
   readonly baseUrl?: string | undefined;
   /** Lets people sign in on the page itself. Default: only `interaction` says who it is. */
   readonly passkeys?: PasskeyOptions | undefined;

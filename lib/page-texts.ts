@@ -32,6 +32,8 @@ export interface PageTexts {
   readonly report: string;
   /** What that button does. */
   readonly reportHint: string;
+  /** And once the request has ended. */
+  readonly reportEndedHint: string;
   readonly approvedTitle: string;
   readonly approved: string;
   readonly deniedTitle: string;
@@ -39,6 +41,9 @@ export interface PageTexts {
   /** After an approval with another number than the asking screen's. */
   readonly wrongNumber: string;
   readonly reported: string;
+  readonly blockedTitle: string;
+  /** After a report of a request that was not denied by it. */
+  readonly blocked: string;
   readonly expiredTitle: string;
   readonly expired: string;
   readonly cancelledTitle: string;
@@ -112,12 +117,15 @@ export const ENGLISH: PageTexts = {
   deny: 'Deny',
   report: 'I did not start this',
   reportHint: 'Denies it and blocks {client} for you.',
+  reportEndedHint: 'Blocks {client} for you.',
   approvedTitle: 'Approved',
   approved: 'You can close this page and go on where you started.',
   deniedTitle: 'Denied',
   denied: 'Nothing was released. You can close this page.',
   wrongNumber: 'That is not the number on the other screen, so the request was denied. Start again there.',
   reported: 'The request was denied, and {client} cannot ask you again.',
+  blockedTitle: 'Blocked',
+  blocked: '{client} cannot ask you again. What became of this request stays as it is.',
   expiredTitle: 'Expired',
   expired: 'The time to decide is over. Start again where you began.',
   cancelledTitle: 'Taken back',

@@ -9,7 +9,8 @@ const STATES = {
   sent: ['Sent', 'approved'],
   failed: ['Not reached', 'denied'],
   dismissed: ['Dismissed', 'cancelled'],
-  left: ['Could not be dismissed', 'denied'],
+  // A mail or a text stays where it is; what fails to be taken away says why.
+  left: ['Stays', 'cancelled'],
 };
 
 const REASONS = {
@@ -35,7 +36,13 @@ export function followReach({ sale, who }) {
 }
 
 function line({ channel, state, attempts, reason }, over) {
-  const [word, tone] = over && state === 'waiting' ? ['Not needed', 'cancelled'] : STATES[state];
+  const stuck = state === 'left' && reason;
+  const [word, tone] =
+    over && state === 'waiting'
+      ? ['Not needed', 'cancelled']
+      : stuck
+        ? ['Could not be dismissed', 'denied']
+        : STATES[state];
   const tries = attempts > 1 ? `tried ${attempts} times` : undefined;
   const said = REASONS[reason]?.[channel] ?? REASONS[reason];
   return element(

@@ -48,7 +48,7 @@ const ATTEMPTS = 5;
 /** A chain that has not begun. */
 export function newChain(steps: readonly ChainStep[]): Progress {
   const legs = steps.flatMap(({ channel }, step) =>
-    [channel].flat().map((name) => ({
+    [...new Set([channel].flat())].map((name) => ({
       channel: name,
       step,
       state: 'waiting' as const,

@@ -6,6 +6,7 @@ import { html, type Markup } from '../html.js';
 import { optionalPackage } from '../optional-package.js';
 import { invalidOption } from '../settings.js';
 import { type Channel, ChannelError, type Prompt } from './channel.js';
+import { newMailing, watchMailings } from './mailing.js';
 import { askedBy, timeLeft } from './words.js';
 
 /** A mail's three parts. */
@@ -41,8 +42,9 @@ type Nodemailer = typeof import('nodemailer');
 /**
  * Reaches people by e-mail. A mail cannot be taken back; its link says that the request is over.
  *
- * A mail is sent once where it is not known whether the mail server has taken it. Needs the package `nodemailer`. An address that the mail server will never take (5yz, RFC 5321 4.2.1) counts as `refused`, one that does
- * not exist (5.1.1, RFC 3463) as `gone`, any other failure as `unavailable`.
+ * Needs the package `nodemailer`. An address that the mail server will never take (5yz, RFC 5321 4.2.1) counts as `refused`, one that does not
+ * exist (5.1.1, RFC 3463) as `gone`, any other failure as `unavailable`. A mail that the server may have, and does not say so, is not sent again:
+ * it counts as `refused`.
  * @throws {CibaError} `invalid_option`, naming what is wrong
  */
 export function email({ transport, from, to, name = 'email', mail = defaultMail }: EmailOptions): Channel {
@@ -50,29 +52,47 @@ export function email({ transport, from, to, name = 'email', mail = defaultMail 
   if (typeof to !== 'function') throw invalidOption('email.to', 'must be a function');
   const given = typeof (transport as Transporter | null)?.sendMail === 'function';
   const transporter = given ? (transport as Transporter) : transporterOf(transport);
+  const known = watchMailings(transporter);
   return {
     name,
-    async send(prompt) {
-      const address = await to(prompt);
-      if (!address) throw new ChannelError('no_address', `${name}: the person has no address`);
-      const message: SendMailOptions = {
-        // As an object: what an address holds cannot become a second one.
-        to: { name: '', address },
-        from,
-        // The same for the same request: whoever gets it twice can tell.
-        messageId: messageIdOf(prompt, from),
-        ...mail(prompt),
-        // RFC 3834 5: no out-of-office answer to it.
-        headers: { 'Auto-Submitted': 'auto-generated' },
-        disableFileAccess: true,
-        disableUrlAccess: true,
+    async send(prompt, signal) {
+      const over = new AbortController();
+      const mailing = newMailing(signal, over.signal);
+      const sending = async (): Promise<void> => {
+        const address = await to(prompt);
+        if (!address) throw new ChannelError('no_address', `${name}: the person has no address`);
+        mailing.signal.throwIfAborted();
+        await transporter.sendMail(messageTo(address, prompt, mailing.signal));
       };
-      await within(SENT_WITHIN, name, transporter.sendMail(message)).catch((cause: unknown) => {
-        throw failureOf(cause, name);
+      await within(SENT_WITHIN, name, sending()).catch((cause: unknown) => {
+        over.abort();
+        if (cause instanceof ChannelError) throw cause;
+        throw failureOf(cause, name, known ? mailing.begun : cause instanceof DeadlineError);
       });
     },
     ...(!given && { close: () => transporter.close() }),
   };
+
+  function messageTo(
+    address: string,
+    prompt: Prompt,
+    signal: AbortSignal,
+  ): SendMailOptions & { signal: AbortSignal } {
+    return {
+      // As an object: what an address holds cannot become a second one.
+      to: { name: '', address },
+      from,
+      // The same for the same request: whoever gets it twice can tell.
+      messageId: messageIdOf(prompt, from),
+      ...mail(prompt),
+      // RFC 3834 5: no out-of-office answer to it.
+      headers: { 'Auto-Submitted': 'auto-generated' },
+      disableFileAccess: true,
+      disableUrlAccess: true,
+      // Closes the connection.
+      signal,
+    };
+  }
 }
 
 function transporterOf(transport: EmailOptions['transport']): Transporter {
@@ -89,28 +109,29 @@ function transporterOf(transport: EmailOptions['transport']): Transporter {
     greetingTimeout: STEP_WITHIN,
     socketTimeout: STEP_WITHIN,
     dnsTimeout: STEP_WITHIN,
+    // A pool of connections sends a mail again by itself where one breaks.
+    maxRequeues: 0,
   };
   const options = typeof transport === 'string' ? { url: transport } : transport;
   return createTransport({ ...times, ...options } as TransportOptions);
 }
 
-function failureOf(cause: unknown, name: string): ChannelError {
+/** `begun`: whether the mail server may have the mail. */
+function failureOf(cause: unknown, name: string, begun: boolean): ChannelError {
   const {
     responseCode = 0,
     response = '',
     code = '',
-    command = '',
   } = cause as {
     responseCode?: number;
     response?: string;
     code?: string;
-    command?: string;
   };
   const message = `${name}: ${responseCode || code || 'failed'}`;
   // The mail may be on its way: a second one would be worse than the next channel.
-  const unknown = responseCode === 0 && (cause instanceof DeadlineError || command === 'DATA');
-  if (unknown)
+  if (responseCode === 0 && begun) {
     return new ChannelError('refused', `${name}: it is not known whether the mail was taken`, { cause });
+  }
   // Wrong credentials are a fault of the server's, not the person's: it may be mended while the request lives.
   const final = responseCode >= 500 && code !== 'EAUTH' && code !== 'ECONNECTION';
   if (!final) return new ChannelError('unavailable', message, { cause });

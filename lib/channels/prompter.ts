@@ -3,8 +3,7 @@ import { within } from '../deadline.js';
 import type { DeliveryQueue } from '../delivery/queue.js';
 import type { CibaEvents, Events } from '../events.js';
 import { type RequestView, viewOf } from '../request/view.js';
-import { TAKEN_FOR } from '../store/outbox.js';
-import type { StoredPrompt, Prompts as StoredPrompts } from '../store/prompts.js';
+import { PROMPT_TAKEN_FOR, type StoredPrompt, type Prompts as StoredPrompts } from '../store/prompts.js';
 import {
   beginSteps,
   conclude,
@@ -21,7 +20,7 @@ import { type ChainStep, type Channel, ChannelError, type Prompt } from './chann
 import { promptOf } from './prompt.js';
 
 /**
- * How long the server may take to say which channels, and a channel to send, in milliseconds. With three looks at the store it is less than a
+ * How long the server may take to say which channels, and a channel to send, in milliseconds. With every look at the store it is less than a
  * turn is left to whoever has taken it.
  */
 export const CHAIN_WITHIN = 1_500;
@@ -111,7 +110,7 @@ export class Prompter {
     const advanced = await prompts.advance(request.handle, {
       turn,
       progress: JSON.stringify(progress),
-      delay: goesOn ? TAKEN_FOR : delay,
+      delay: goesOn ? PROMPT_TAKEN_FOR : delay,
       operation: randomUUID(),
     });
     if (!advanced) return 'superseded';
@@ -125,8 +124,9 @@ export class Prompter {
       await prompts.schedule(request.handle, 0);
       return 'decided';
     }
-    // What is not heard here is found in the index.
-    if (goesOn) await queue.add(request.handle, turn + 1).catch(() => {});
+    // Where the place was taken meanwhile, it is whoever's has room.
+    if (goesOn && queue.free > 0) await queue.add(request.handle, turn + 1);
+    else if (goesOn) await prompts.schedule(request.handle, 0);
     return pending ? 'prompting' : 'dismissing';
   }
 
@@ -136,7 +136,8 @@ export class Prompter {
     const all = channels.map(({ name }) => ({ channel: name }));
     if (!chain) return newChain(all);
     try {
-      return newChain(checked(await within(CHAIN_WITHIN, 'the chain', Promise.resolve(chain(view)))));
+      const steps = await within(CHAIN_WITHIN, 'the chain', Promise.resolve(chain(view)));
+      return newChain(checked(steps, channels));
     } catch (cause) {
       // A fault of the server's must not keep the person from hearing.
       events.emit('prompt.error', { handle: view.handle, cause });
@@ -185,13 +186,13 @@ export class Prompter {
 }
 
 /** What the server's own chain says, held to what a chain may be. */
-function checked(steps: readonly ChainStep[]): readonly ChainStep[] {
+function checked(steps: readonly ChainStep[], channels: readonly Channel[]): readonly ChainStep[] {
   if (!Array.isArray(steps)) throw new TypeError('chain must return a list of steps');
   for (const { channel, wait = 0 } of steps as readonly ChainStep[]) {
-    if (![channel].flat().every((name) => typeof name === 'string')) {
+    if (![channel].flat().every((named) => channels.some(({ name }) => name === named))) {
       throw new TypeError('chain must return steps with the names of channels');
     }
-    if (!(wait >= 0 && wait <= LONGEST_WAIT)) {
+    if (!(typeof wait === 'number' && wait >= 0 && wait <= LONGEST_WAIT)) {
       throw new RangeError(`chain must return waits from 0 to ${LONGEST_WAIT} seconds`);
     }
   }

@@ -27,7 +27,7 @@ export interface WebPushOptions extends OutgoingOptions {
 
 type WebPush = typeof import('web-push');
 
-/** A message is one record of 4096 bytes at most (RFC 8291 4); each of its two texts has so many of them. */
+/** A message is one record of 4096 bytes at most (RFC 8291 4); each of its two texts has so many of them, as JSON writes it. */
 const LONGEST_TEXT = 1_000;
 
 /** How long a browser that is away is told later that a prompt is gone, in seconds. */
@@ -162,7 +162,7 @@ function cut(text: string): string {
   let shown = '';
   let bytes = 0;
   for (const character of text) {
-    bytes += Buffer.byteLength(character);
+    bytes += Buffer.byteLength(JSON.stringify(character)) - 2;
     if (bytes > LONGEST_TEXT) return shown;
     shown += character;
   }

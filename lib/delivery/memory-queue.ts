@@ -13,6 +13,8 @@ export class MemoryQueue implements DeliveryQueue {
   async add(handle: string, turn: number): Promise<void> {
     const name = `${handle}.${turn}`;
     if (this.#running.has(name)) return;
+    // One that waited here would be done when others may have taken it: what finds no place stays due where it is.
+    if (this.#running.size + this.#jobs.size >= CONCURRENCY) return;
     this.#jobs.set(name, async () => (await this.#work?.(handle, turn)) ?? '');
     this.#next();
   }

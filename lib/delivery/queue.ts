@@ -8,6 +8,7 @@ export type Work = (handle: string, turn: number) => Promise<string>;
 export interface DeliveryQueue {
   /** For how many jobs more there is room. What finds none is left where it is due, for whoever has room. */
   readonly free: number;
+  /** Takes a job, or loses it where it has no room for it. */
   add(handle: string, turn: number): Promise<void>;
   /** Does jobs in this process from now on. */
   work(work: Work): void;

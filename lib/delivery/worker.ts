@@ -3,6 +3,8 @@ import type { DeliveryQueue, Work } from './queue.js';
 /** Where what is due is found: an index of the store. Whatever it gives is not given to anybody else for a while. */
 export interface DueIndex {
   due(limit: number): Promise<readonly { readonly handle: string; readonly turn: number }[]>;
+  /** Notes again when something is due. */
+  schedule(handle: string, delay: number): Promise<void>;
 }
 
 /** How often the index is looked at for what nobody has begun, in milliseconds. */
@@ -68,11 +70,16 @@ export class DueWorker {
     return Math.min(BATCH, this.#queue.free);
   }
 
+  /** The place may have been taken while the index was asked: then it is given back, for whoever has room. */
+  #begin(handle: string, turn: number): Promise<void> {
+    return this.#queue.free > 0 ? this.#queue.add(handle, turn) : this.#index.schedule(handle, 0);
+  }
+
   async #sweep(): Promise<void> {
     // What is taken is left alone by others for a while: so no more than there is room for.
     for (let room = this.#room(); room > 0 && this.#working > 0; room = this.#room()) {
       const due = await this.#index.due(room);
-      await Promise.all(due.map(({ handle, turn }) => this.#queue.add(handle, turn)));
+      await Promise.all(due.map(({ handle, turn }) => this.#begin(handle, turn)));
       if (due.length < room) return;
     }
   }

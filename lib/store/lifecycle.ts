@@ -38,8 +38,9 @@ export interface RequestRecord {
 export interface PromptRecord {
   turn: number;
   progress?: string;
-  /** The operation that ended a turn last, and when the next one is due. */
-  advanced?: string;
+  /** The operation that ended each turn, by its number. */
+  readonly advanced: Record<number, string>;
+  /** When the next turn is due. */
   dueAt?: number;
 }
 

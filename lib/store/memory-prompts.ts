@@ -1,6 +1,11 @@
 import type { RequestRecord } from './lifecycle.js';
-import { TAKEN_FOR } from './outbox.js';
-import type { Advance, Prompts, StoredPrompt } from './prompts.js';
+import {
+  type Advance,
+  ANNOUNCED_WITHIN,
+  PROMPT_TAKEN_FOR,
+  type Prompts,
+  type StoredPrompt,
+} from './prompts.js';
 import type { StoredRequest } from './store.js';
 
 type Find = (
@@ -26,7 +31,7 @@ export class MemoryPrompts implements Prompts {
     const now = this.#now();
     const due = [...this.#index].filter(([, at]) => at <= now).sort(([, one], [, other]) => one - other);
     return due.slice(0, limit).map(([handle]) => {
-      this.#index.set(handle, now + TAKEN_FOR);
+      this.#index.set(handle, now + PROMPT_TAKEN_FOR);
       return { handle, turn: this.#find(handle)?.record.prompt?.turn ?? 0 };
     });
   }
@@ -41,12 +46,17 @@ export class MemoryPrompts implements Prompts {
   async advance(handle: string, { turn, progress, delay, operation }: Advance): Promise<boolean> {
     const prompt = this.#find(handle)?.record.prompt;
     if (!prompt) return false;
-    if (prompt.advanced !== operation) {
+    const now = this.#now();
+    if (prompt.advanced[turn] !== operation) {
       if (prompt.turn !== turn) return false;
-      const dueAt = this.#now() + Math.round(delay);
-      Object.assign(prompt, { turn: turn + 1, progress, advanced: operation, dueAt });
+      const dueAt = now + Math.round(delay);
+      Object.assign(prompt, { turn: turn + 1, progress, dueAt });
+      prompt.advanced[turn] = operation;
     }
-    this.#index.set(handle, Math.max(this.#now(), prompt.dueAt ?? 0));
+    if (prompt.turn !== turn + 1) return true;
+    const at = Math.max(now, prompt.dueAt ?? 0);
+    const noted = this.#index.get(handle);
+    if (noted === undefined || noted > Math.min(at, now + ANNOUNCED_WITHIN)) this.#index.set(handle, at);
     return true;
   }
 

@@ -66,7 +66,7 @@ export class MemoryStore implements Store {
       ...(callback && {
         delivery: { state: 'waiting', attempts: 0, turn: 1, dueAt: 0, callback },
       }),
-      ...(prompted && { prompt: { turn: 1 } }),
+      ...(prompted && { prompt: { turn: 1, advanced: {} } }),
     });
     return 'created';
   }

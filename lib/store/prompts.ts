@@ -25,7 +25,7 @@ export interface Advance {
  * index only says which requests to look at, and when: one too many is harmless.
  *
  * Every method may be repeated, and a repeat is told what the first was told. Only what `due` took is not taken by a repeat: it is due
- * again after `TAKEN_FOR`. A method whose answer did not come in time rejects with a `store_unavailable` `CibaError`.
+ * again after {@link PROMPT_TAKEN_FOR}. A method whose answer did not come in time rejects with a `store_unavailable` `CibaError`.
  */
 export interface Prompts {
   /** Notes that a request has to be looked at in so many milliseconds; it replaces what was noted before. */
@@ -36,9 +36,18 @@ export interface Prompts {
   find(handle: string): Promise<StoredPrompt | undefined>;
   /**
    * Ends a turn, and notes when the next one is; `false` where that turn is not the present one: of two that took it, the first to end it
-   * stands.
+   * stands. What is noted for within {@link ANNOUNCED_WITHIN} stays: that is a decision on its way.
    */
   advance(handle: string, advance: Advance): Promise<boolean>;
   /** Leaves the index: there is nothing more to do. */
   leave(handle: string): Promise<void>;
 }
+
+/**
+ * How long a request that was taken is left to whoever took it, in milliseconds: longer than the longest turn, from the moment in which the
+ * index gave it until its end is written.
+ */
+export const PROMPT_TAKEN_FOR = 12_000;
+
+/** How soon a request is looked at, at the latest, that is about to be decided, in milliseconds: noted before the decision is written. */
+export const ANNOUNCED_WITHIN = 1_000;

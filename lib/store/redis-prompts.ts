@@ -1,5 +1,10 @@
-import { TAKEN_FOR } from './outbox.js';
-import type { Advance, Prompts, StoredPrompt } from './prompts.js';
+import {
+  type Advance,
+  ANNOUNCED_WITHIN,
+  PROMPT_TAKEN_FOR,
+  type Prompts,
+  type StoredPrompt,
+} from './prompts.js';
 import { INDEX_LIFE, requestKey } from './redis-outbox.js';
 import type { RedisScripts } from './redis-scripts.js';
 import { PROMPTED_WITHIN, type Status } from './store.js';
@@ -26,7 +31,7 @@ export class RedisPrompts implements Prompts {
   }
 
   async due(limit: number): Promise<{ handle: string; turn: number }[]> {
-    const handles = (await this.#redis.run('due', [this.#index], [limit, TAKEN_FOR])) as string[];
+    const handles = (await this.#redis.run('due', [this.#index], [limit, PROMPT_TAKEN_FOR])) as string[];
     const found = await Promise.all(handles.map((handle) => this.find(handle)));
     return handles.map((handle, index) => ({ handle, turn: found[index]?.turn ?? 0 }));
   }
@@ -62,7 +67,7 @@ export class RedisPrompts implements Prompts {
       | number
       | null;
     if (left === null) return false;
-    await this.schedule(handle, left);
+    if (left >= 0) await this.#note(handle, left, 'turn');
     return true;
   }
 
@@ -70,8 +75,9 @@ export class RedisPrompts implements Prompts {
     await this.#redis.send((redis) => redis.zrem(this.#index, handle));
   }
 
-  async #note(handle: string, delay: number, how: '' | 'first'): Promise<void> {
-    await this.#redis.run('schedule', [this.#index], [handle, Math.round(delay), INDEX_LIFE, how]);
+  async #note(handle: string, delay: number, how: '' | 'first' | 'turn'): Promise<void> {
+    const args = [handle, Math.round(delay), INDEX_LIFE, how, ANNOUNCED_WITHIN];
+    await this.#redis.run('schedule', [this.#index], args);
   }
 }
 

@@ -72,7 +72,8 @@ return 'ok'
   ARGV[3] ms until the next
   ARGV[4] progress
   ARGV[5] operation id
-  Output  ms until the next turn, or false where that turn is not the present one
+  Output  ms until the next turn, -1 for a repeat that the next turn has ended before, or false where that turn is
+          not the present one
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -87,11 +88,15 @@ local function status_at(now, status, expires, keep, lease)
   return status
 end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'prompt', 'advanced', 'nextprompt')
+local ended_by = 'advanced' .. ARGV[2]
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'prompt', ended_by, 'nextprompt')
 if status_at(now, r[1], r[2], r[3], r[4]) == 'gone' or not r[5] then return false end
-if r[6] == ARGV[5] then return math.max(0, tonumber(r[7]) - now) end
+if r[6] == ARGV[5] then
+  if tonumber(r[5]) ~= ARGV[2] + 1 then return -1 end
+  return math.max(0, tonumber(r[7]) - now)
+end
 if r[5] ~= ARGV[2] then return false end
-redis.call('HSET', KEYS[1], 'prompt', r[5] + 1, 'progress', ARGV[4], 'advanced', ARGV[5], 'nextprompt',
+redis.call('HSET', KEYS[1], 'prompt', r[5] + 1, 'progress', ARGV[4], ended_by, ARGV[5], 'nextprompt',
   now + tonumber(ARGV[3]))
 return tonumber(ARGV[3])
 `,
@@ -734,7 +739,8 @@ return 'ok'
   ARGV[3] in how many ms from now
   ARGV[4] how long the index lives at least, in ms
   ARGV[5] 'first' to leave a handle that is there at its time, 'drop' to drop those whose time is over, which in this
-          index nobody looks at any more, or ''
+          index nobody looks at any more, 'turn' to leave one that is looked at within ARGV[6], or ''
+  ARGV[6] how soon a decision announces itself, in ms
   Output  'ok'
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -744,9 +750,10 @@ local function clock(offset)
 end
 local now = clock(ARGV[1])
 if ARGV[5] == 'drop' then redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now) end
-if ARGV[5] ~= 'first' or not redis.call('ZSCORE', KEYS[1], ARGV[2]) then
-  redis.call('ZADD', KEYS[1], now + tonumber(ARGV[3]), ARGV[2])
-end
+local at = now + tonumber(ARGV[3])
+local noted = tonumber(redis.call('ZSCORE', KEYS[1], ARGV[2]) or nil)
+local stays = noted and (ARGV[5] == 'first' or (ARGV[5] == 'turn' and noted <= math.min(at, now + tonumber(ARGV[6]))))
+if not stays then redis.call('ZADD', KEYS[1], at, ARGV[2]) end
 redis.call('PEXPIRE', KEYS[1], ARGV[4])
 return 'ok'
 `,

@@ -66,7 +66,7 @@ export interface Limits {
 export type Refusal = 'account' | 'account_and_client' | 'client' | 'refusals' | 'blocked';
 
 /** When a request is looked at that whoever stored it has not begun to prompt, in milliseconds: longer than a turn takes. */
-export const PROMPTED_WITHIN = 10_000;
+export const PROMPTED_WITHIN = 12_000;
 
 /** A guess of a user code, before it is known whether it is right. */
 export interface Guess {

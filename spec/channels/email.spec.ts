@@ -1,9 +1,9 @@
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer, type Socket } from 'node:net';
 import { text as textOf } from 'node:stream/consumers';
 import { createTransport } from 'nodemailer';
 import PostalMime, { type Email } from 'postal-mime';
-import { SMTPServer, type SMTPServerOptions } from 'smtp-server';
+import { SMTPServer, type SMTPServerOptions, type SMTPServerSession } from 'smtp-server';
 import { defaultMail, email } from '../../lib/channels/email.js';
 import { askerOf, displayable } from '../../lib/request/display.js';
 import { startReceiver } from '../support/receiver.js';
@@ -56,6 +56,26 @@ function channelTo(port: number, to: string | undefined = 'alice@example.com', t
   });
   open.push({ close: () => channel.close?.() });
   return channel;
+}
+
+/** Takes a mail to its last line and closes the connection then. Returns its port. */
+async function hangingUp(sockets: Socket[]): Promise<number> {
+  const server = createServer((socket) => {
+    sockets.push(socket);
+    socket.write('220 here\r\n');
+    socket.on('error', () => {});
+    let mail: string | undefined;
+    socket.on('data', (data) => {
+      if (mail !== undefined) mail += data;
+      if (mail?.endsWith('\r\n.\r\n')) socket.destroy();
+      if (mail !== undefined) return;
+      if (String(data) === 'DATA\r\n') mail = '';
+      socket.write(mail === '' ? '354 go on\r\n' : '250 ok\r\n');
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  open.push({ close: () => void server.close() });
+  return (server.address() as AddressInfo).port;
 }
 
 describe('a mail', () => {
@@ -132,6 +152,18 @@ describe('a mail', () => {
     },
   );
 
+  it('has the same id when it is sent again, of the sender’s domain, and another one for another request', async () => {
+    const box = await mailServer();
+    const channel = channelTo(box.port);
+    await channel.send(promptOf(), signal);
+    await channel.send(promptOf({ expiresIn: 200 }), signal);
+    await channel.send(promptOf({ handle: 'another-request' }), signal);
+    const [first, again, other] = box.mails.map(({ mail }) => mail.messageId);
+    expect(first).toMatch(/^<[0-9a-f]{32}@op\.example>$/);
+    expect(again).toBe(first);
+    expect(other).not.toBe(first);
+  });
+
   it('cannot be sent to a second one through the address', async () => {
     const box = await mailServer();
     const failure = await failureOf(
@@ -179,6 +211,78 @@ describe('a mail server', () => {
       expect(await failureOf(channel.send(promptOf(), signal))).toBe('unavailable');
     },
   );
+
+  describe('that may have the mail, and does not say so, is not sent it again', () => {
+    /** Hears the whole mail, and does what it is told instead of an answer. */
+    const withTheMail = (act: (session: SMTPServerSession) => void): SMTPServerOptions => ({
+      onData: (stream, session) =>
+        void textOf(stream).then(
+          () => act(session),
+          () => {},
+        ),
+    });
+
+    it.each([
+      ['a connection for each mail', {}],
+      ['connections that are kept', { pool: true }],
+    ])('where it is silent: %s', async (_, transport) => {
+      let got = 0;
+      const box = await mailServer(
+        withTheMail(() => {
+          got += 1;
+        }),
+      );
+      const channel = channelTo(box.port, 'alice@example.com', { ...transport, socketTimeout: 200 });
+      expect(await failureOf(channel.send(promptOf(), signal))).toBe('refused');
+      expect(got).toBe(1);
+    });
+
+    it('where it hangs up', async () => {
+      const sockets: Socket[] = [];
+      const server = await hangingUp(sockets);
+      expect(await failureOf(channelTo(server).send(promptOf(), signal))).toBe('refused');
+      expect(sockets).toHaveLength(1);
+    });
+
+    it('where it is given up, and the connection is closed', async () => {
+      const over = new AbortController();
+      let closed: () => void = () => {};
+      const closing = new Promise<void>((resolve) => {
+        closed = resolve;
+      });
+      const box = await mailServer({ ...withTheMail(() => over.abort()), onClose: () => closed() });
+      expect(await failureOf(channelTo(box.port).send(promptOf(), over.signal))).toBe('refused');
+      await closing;
+    });
+  });
+
+  it('that is silent before it has the mail makes the channel unavailable', async () => {
+    const box = await mailServer({ onRcptTo: () => {} });
+    const channel = channelTo(box.port, 'alice@example.com', { socketTimeout: 200 });
+    expect(await failureOf(channel.send(promptOf(), signal))).toBe('unavailable');
+  });
+
+  it('of a transport of the server’s own is not sent a mail twice either', async () => {
+    let got = 0;
+    const box = await mailServer({
+      onData: (stream) =>
+        void textOf(stream).then(() => {
+          got += 1;
+        }),
+    });
+    const transport = createTransport({
+      host: '127.0.0.1',
+      port: box.port,
+      ignoreTLS: true,
+      socketTimeout: 200,
+    });
+    for (const name of ['one', 'two']) {
+      const channel = email({ transport, name, from: 'op@op.example', to: () => 'alice@example.com' });
+      expect(await failureOf(channel.send(promptOf(), signal))).toBe('refused');
+    }
+    transport.close();
+    expect(got).toBe(2);
+  });
 
   it('that does not take the credentials makes the channel unavailable: it is the server’s to mend', async () => {
     const box = await mailServer({

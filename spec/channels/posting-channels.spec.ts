@@ -196,22 +196,55 @@ describe('web push', () => {
     }
   });
 
-  it('keeps a device whose message could not be made for another reason than its own', async () => {
-    const forgotten: unknown[] = [];
+  it('leaves room for what JSON writes longer than it is', async () => {
+    const text = '\u0007"\\'.repeat(1_000);
     const channel = closing(
       webPush({
         vapid: VAPID,
         subscriptions: () => [service.subscription],
-        gone: (_id, subscription) => void forgotten.push(subscription),
+        text: () => ({ title: text, body: text }),
         ...near,
       }),
     );
-    const link = `https://op.example/${'x'.repeat(5_000_000)}`;
-    const endless = { ...promptOf({ link }), expiresAt: { toJSON: () => 1n } as never };
-    await expect(channel.send(endless, signal)).rejects.toThrow();
-    expect(forgotten).toEqual([]);
+    await channel.send(promptOf(), signal);
+    const { data } = service.messages[0] as PushService['messages'][number];
+    expect(Buffer.byteLength(data)).toBeLessThan(3_000);
+    expect(text.startsWith(JSON.parse(data).title)).toBe(true);
+  });
+
+  const P256 = 'ERR_CRYPTO_ECDH_INVALID_PUBLIC_KEY';
+  it.each<[string, (keys: Subscription['keys']) => object, string, number]>([
+    [
+      `a key that is no point of the curve (${P256})`,
+      (keys) => ({ keys: { ...keys, p256dh: OFF_CURVE } }),
+      'gone',
+      1,
+    ],
+    ['no keys', () => ({ keys: undefined }), 'gone', 1],
+    ['no endpoint', () => ({ endpoint: undefined }), 'gone', 1],
+    ['an endpoint that is no URL', () => ({ endpoint: 'push' }), 'gone', 1],
+    ['nothing wrong', () => ({}), 'unavailable', 0],
+  ])('forgets a device for its own faults alone: %s', async (_, wrong, failure, count) => {
+    const forgotten: unknown[] = [];
+    const subscription = { ...service.subscription, ...wrong(service.subscription.keys) } as Subscription;
+    const channel = closing(
+      webPush({
+        vapid: VAPID,
+        subscriptions: () => [subscription],
+        gone: (_id, device) => void forgotten.push(device),
+        ...near,
+      }),
+    );
+    // No topic may be called so (RFC 8030 5.4): the message cannot be made for anybody.
+    const handle = failure === 'unavailable' ? 'no topic' : promptOf().handle;
+    expect(await failureOf(channel.send(promptOf({ handle }), signal))).toBe(failure);
+    expect(forgotten).toHaveLength(count);
+    expect(service.calls).toBe(0);
   });
 });
+
+/** As long as a public key of P-256, and none. */
+const OFF_CURVE = Buffer.alloc(65, 4).toString('base64url');
 
 const SECRET = `whsec_${Buffer.alloc(32, 7).toString('base64')}`;
 const OTHER = `whsec_${Buffer.alloc(24, 9).toString('base64')}`;

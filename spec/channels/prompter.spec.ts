@@ -208,6 +208,8 @@ onEveryStore('reaching people', (make) => {
     ['says nothing', () => undefined],
     ['says no list', () => ({ channel: 'app' })],
     ['names no channel', () => [{}]],
+    ['names one that is not there', () => [{ channel: 'mail' }, { channel: ['app', 'pager'] }]],
+    ['waits for a text', () => [{ channel: 'mail', wait: '20' }]],
     ['waits for no number of seconds', () => [{ channel: 'mail', wait: Number.NaN }]],
     ['waits too long', () => [{ channel: 'mail', wait: 3_601 }]],
     ['never settles', () => new Promise(() => {})],
@@ -218,6 +220,14 @@ onEveryStore('reaching people', (make) => {
     await until('the first was sent', () => app.sent.length === 1);
     expect(heard(server, 'prompt.error')).toEqual([{ handle, cause: expect.any(Error) }]);
     expect(mail.sent).toHaveLength(0);
+  });
+
+  it('tries a channel once that a step names twice', async () => {
+    const app = new Inbox('app');
+    const server = make({ ciba: { channels: [app], chain: () => [{ channel: ['app', 'app'] }] } });
+    await asked(server);
+    await until('it is told', () => server.heard.includes('prompt.sent'));
+    expect(app.sent).toHaveLength(1);
   });
 
   it('reminds a person by a channel that was tried before', async () => {

@@ -167,8 +167,8 @@ onEveryStore('the decision page', (make) => {
     for (const who of ['', 'alice', 'bob']) {
       const page = await open(server, link, who);
       expect(page.text).toContain('This link has been used.');
-      expect(page.text).not.toMatch(/The till/);
-      // What was decided is the person’s own business.
+      // What was decided, and of whom, is the person’s own business.
+      if (who !== 'alice') expect(page.text).not.toMatch(/The till/);
       expect(titleOf(page)).toBe(who === 'alice' ? 'Denied' : 'Nothing to decide any more');
     }
     await send(server, link, { form, verdict: 'approve' });

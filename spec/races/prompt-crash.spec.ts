@@ -126,8 +126,8 @@ test.each(PROMPTING)(
     const [handle] = await handles();
     if (point === '> create' && handle === undefined) return;
     expect(handle).toBeDefined();
-    // What the dead process has taken is another one's after ten seconds.
-    await survivor.moveClock(11_000);
+    // What the dead process has taken is another one's after twelve seconds.
+    await survivor.moveClock(13_000);
     await until('the person was reached', async () => (await times(`sent:${handle}`)) > 0);
     await survivor.moveClock(0);
     expect(await times(`sent:${handle}`)).toBeLessThanOrEqual(2);
@@ -145,7 +145,7 @@ test.each(DISMISSING)(
     await process.deny(authReqId);
     // Either process may take the turn: where it was the survivor's, the point is never passed.
     const [handle] = await handles();
-    await survivor.moveClock(11_000);
+    await survivor.moveClock(13_000);
     await until('it was taken away', async () => (await times(`dismissed:${handle}`)) > 0);
     await survivor.moveClock(0);
     expect(await times(`sent:${handle}`)).toBe(1);

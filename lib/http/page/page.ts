@@ -103,11 +103,11 @@ class DecisionPage {
 
   /** What became of a request is for its person; anybody else who has the link hears that it has been used, or is over. */
   async #showOutcome(req: Request, res: Response, view: View, request: RequestView): Promise<void> {
-    if (request.status === 'expired') return view.show('expired');
     const decider = await this.#deciderOf(req, res, request, false);
     if (isAnswered(res)) return;
-    if (decider?.accountId === request.accountId) view.show(OUTCOMES[request.status], request);
-    else view.show('used');
+    const isTheirs = decider?.accountId === request.accountId;
+    if (isTheirs) view.show(OUTCOMES[request.status], request, this.#sealOf(request));
+    else view.show(request.status === 'expired' ? 'expired' : 'used');
   }
 
   async decide(req: Request, res: Response): Promise<void> {
@@ -117,7 +117,8 @@ class DecisionPage {
     const { verdict, form, number } = (req.body ?? {}) as Record<string, unknown>;
     // Only what the person did not start can still be said of a request that has ended.
     if (found.status !== 'pending' && verdict !== 'report') {
-      return found.status === 'expired' ? view.show('expired') : res.redirect(303, tokenIn(req));
+      if (found.status === 'expired') return this.#showOutcome(req, res, view, found);
+      return res.redirect(303, tokenIn(req));
     }
     // Nobody is sent elsewhere by a form: browsers hold a form's redirects to this origin. The link leads there.
     const decider = await this.#deciderOf(req, res, found, false);
@@ -168,7 +169,8 @@ class DecisionPage {
       } else if (verdict === 'deny') await requests.deny(handle, { accountId });
       else if (verdict === 'report') {
         await requests.report(handle, { accountId });
-        return 'reported';
+        // What was decided before stays as it was, and must not be told as denied.
+        return (await requests.get(handle))?.status === 'denied' ? 'reported' : 'blocked';
       } else return undefined;
       return 'outcome';
     } catch (error) {

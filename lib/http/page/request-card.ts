@@ -4,15 +4,11 @@ import type { RequestView } from '../../request/view.js';
 import { bdi, withClient } from './client-text.js';
 import type { Language } from './language.js';
 
-/** How much of one value of a detail is shown, in characters, and how deep. */
-const LONGEST_VALUE = 2_000;
+/** How much of a scope, a claim, a resource, and a value of a detail or its name is shown, in characters. */
+const LONGEST_PART = 2_000;
+
+/** How deep a detail is shown member by member. */
 const DEEPEST = 6;
-
-/** How much of a scope or the name of a claim is shown, in characters. */
-const LONGEST_WORD = 100;
-
-/** How much of the name of a value is shown, in characters. */
-const LONGEST_NAME = 2_000;
 
 /** How many values of a detail are shown. */
 const MOST_VALUES = 200;
@@ -32,6 +28,7 @@ export function requestCard(request: RequestView, { texts }: Language, form: Car
   const client = askerOf(request);
   const { bindingMessage } = request;
   const whole = isShownWhole(request);
+  const words = wordsFor(request, texts);
   const numberMatching = request.numberMatching && whole;
   const invalid = form.problem === undefined ? undefined : html` aria-invalid="true" autofocus`;
   return html`<article class="card" aria-labelledby="message">
@@ -39,21 +36,12 @@ export function requestCard(request: RequestView, { texts }: Language, form: Car
 <h1 id="message">${bindingMessage === undefined ? texts.question : bdi(displayable(bindingMessage))}</h1>
 ${request.authorizationDetails.map((detail) => details(detail))}
 <h2>${texts.wants}</h2>
-<ul class="scopes">${request.scope
-    .split(' ')
-    .filter(Boolean)
-    .map(
-      (scope) => html`<li>${wordsOf(texts.scopes, scope) ?? bdi(displayable(scope, LONGEST_WORD))}</li>`,
-    )}${request.claims
-    .filter((claim) => !OF_THE_PROTOCOL.has(claim))
-    .map(
-      (claim) => html`<li>${wordsOf(texts.claims, claim) ?? bdi(displayable(claim, LONGEST_WORD))}</li>`,
-    )}</ul>
+<ul class="scopes">${words.map((word) => html`<li>${word}</li>`)}</ul>
 ${
   request.resources.length === 0
     ? undefined
     : html`<h2>${texts.resources}</h2>
-<ul class="scopes">${request.resources.map((resource) => html`<li>${bdi(displayable(resource))}</li>`)}</ul>`
+<ul class="scopes">${request.resources.map((resource) => html`<li>${bdi(displayable(resource, LONGEST_PART))}</li>`)}</ul>`
 }
 <p class="time" data-seconds="${request.expiresIn}" data-last-minute="${texts.lastMinute}"><span>${timeLeft(request, texts)}</span></p>
 <form method="post" action="">
@@ -73,11 +61,22 @@ ${whole ? undefined : html`<p class="problem" id="incomplete">${texts.incomplete
 <button name="verdict" value="deny" formnovalidate>${texts.deny}</button>
 ${whole ? html`<button name="verdict" value="approve">${texts.approve}</button>` : undefined}
 </div>
-<p class="report"><button class="link" name="verdict" value="report" formnovalidate aria-describedby="report-hint">${texts.report}</button>
-<span id="report-hint" class="hint">${withClient(texts.reportHint, client)}</span></p>
+${reportButton(texts.report, withClient(texts.reportHint, client))}
 </form>
 </article>`;
 }
+
+/** What is left to say of a request that has ended: that its person did not start it. */
+export function reportForm(client: string, { texts }: Language, { seal }: CardForm): Markup {
+  return html`<form method="post" action="">
+<input type="hidden" name="form" value="${seal}">
+${reportButton(texts.report, withClient(texts.reportEndedHint, client))}
+</form>`;
+}
+
+const reportButton = (label: string, hint: Markup): Markup =>
+  html`<p class="report"><button class="link" name="verdict" value="report" formnovalidate aria-describedby="report-hint">${label}</button>
+<span id="report-hint" class="hint">${hint}</span></p>`;
 
 /** As it stands without a script; with one it is counted down. */
 function timeLeft({ expiresIn, expiresAt }: RequestView, texts: Language['texts']): Content {
@@ -89,19 +88,29 @@ function timeLeft({ expiresIn, expiresAt }: RequestView, texts: Language['texts'
     .map((part, index) => [index > 0 ? minutes : undefined, part]);
 }
 
-const wordsOf = (scopes: Readonly<Record<string, string>>, scope: string): string | undefined =>
-  Object.hasOwn(scopes, scope) ? scopes[scope] : undefined;
+/** What the scopes and the claims mean to a person, each sentence once; what the texts do not know is shown by its name. */
+function wordsFor({ scope, claims }: RequestView, texts: Language['texts']): Content[] {
+  const known = (of: Readonly<Record<string, string>>, name: string): string | Markup | undefined =>
+    Object.hasOwn(of, name) ? of[name] : bdi(displayable(name, LONGEST_PART));
+  const ofScopes = scope.split(' ').filter(Boolean);
+  const ofThePerson = claims.filter((claim) => !OF_THE_PROTOCOL.has(claim));
+  return [
+    ...new Set([
+      ...ofScopes.map((name) => known(texts.scopes, name)),
+      ...ofThePerson.map((name) => known(texts.claims, name)),
+    ]),
+  ];
+}
 
 /** Whether the page shows all of what is asked for: nobody approves what they cannot see. */
 export function isShownWhole(request: RequestView): boolean {
   const { bindingMessage = '', resources, scope, claims, authorizationDetails } = request;
   const details = authorizationDetails.map((detail) => flattened(detail, [], 0));
-  const isShort = ([name, value]: readonly [name: string, value: string]): boolean =>
-    isShown(name, LONGEST_NAME) && isShown(value, LONGEST_VALUE);
+  const parts = [...resources, ...scope.split(' '), ...claims, ...details.flat(2)];
   return (
-    [bindingMessage, ...resources].every((text) => isShown(text, LONGEST)) &&
-    [...scope.split(' '), ...claims].every((name) => isShown(name, LONGEST_WORD)) &&
-    details.every((rows) => rows.length <= MOST_VALUES && rows.every(isShort))
+    isShown(bindingMessage, LONGEST) &&
+    parts.every((part) => isShown(part, LONGEST_PART)) &&
+    details.every((rows) => rows.length <= MOST_VALUES)
   );
 }
 
@@ -113,7 +122,7 @@ function details(detail: object): Markup {
   const rows = hidden > 0 ? [...all.slice(0, MOST_VALUES), ['…', `+${hidden}`] as const] : all;
   return html`<dl class="details">${rows.map(
     ([name, value]) =>
-      html`<div><dt>${bdi(displayable(name, LONGEST_NAME))}</dt><dd>${bdi(displayable(value, LONGEST_VALUE))}</dd></div>`,
+      html`<div><dt>${bdi(displayable(name, LONGEST_PART))}</dt><dd>${bdi(displayable(value, LONGEST_PART))}</dd></div>`,
   )}</dl>`;
 }
 

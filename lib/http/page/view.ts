@@ -6,7 +6,7 @@ import type { RequestView } from '../../request/view.js';
 import { withClient } from './client-text.js';
 import type { Language } from './language.js';
 import { layout, notice } from './layout.js';
-import { type CardForm, requestCard } from './request-card.js';
+import { type CardForm, reportForm, requestCard } from './request-card.js';
 
 /** What the page can say besides showing the request. */
 export type Notice =
@@ -17,6 +17,7 @@ export type Notice =
   | 'cancelled'
   | 'used'
   | 'reported'
+  | 'blocked'
   | 'wrongNumber'
   | 'stranger'
   | 'form'
@@ -26,7 +27,7 @@ export type Notice =
 
 type Text = Exclude<keyof PageTexts, 'scopes' | 'claims'>;
 
-/** Each thing that the page can say: the status, the sign, the title, the sentences, and the link that is offered. */
+/** Each thing that the page can say: the status, the sign, the title, the sentences, and what is offered. */
 const NOTICES: Readonly<
   Record<
     Notice,
@@ -35,17 +36,18 @@ const NOTICES: Readonly<
       sign: 'good' | 'bad' | 'plain',
       title: Text,
       sentences: readonly Text[],
-      link?: 'back' | 'signIn',
+      offer?: 'back' | 'signIn' | 'report',
     ]
   >
 > = {
   invalid: [404, 'bad', 'invalidTitle', ['invalid']],
-  expired: [410, 'plain', 'expiredTitle', ['expired']],
+  expired: [410, 'plain', 'expiredTitle', ['expired'], 'report'],
   approved: [200, 'good', 'approvedTitle', ['approved', 'used']],
-  denied: [200, 'plain', 'deniedTitle', ['denied', 'used']],
-  cancelled: [200, 'plain', 'cancelledTitle', ['cancelled']],
+  denied: [200, 'plain', 'deniedTitle', ['denied', 'used'], 'report'],
+  cancelled: [200, 'plain', 'cancelledTitle', ['cancelled'], 'report'],
   used: [200, 'plain', 'usedTitle', ['used']],
   reported: [200, 'plain', 'deniedTitle', ['reported']],
+  blocked: [200, 'plain', 'blockedTitle', ['blocked']],
   wrongNumber: [403, 'bad', 'deniedTitle', ['wrongNumber']],
   stranger: [403, 'bad', 'strangerTitle', ['stranger'], 'signIn'],
   form: [403, 'bad', 'formTitle', ['form'], 'back'],
@@ -67,15 +69,21 @@ export class View {
     this.#passkeys = passkeys;
   }
 
-  /** Says one thing. `request` is given where its person is signed in. */
-  show(shown: Notice, request?: RequestView): void {
+  /** Says one thing. `request` is given where its person is signed in, and `form` where they may report it. */
+  show(shown: Notice, request?: RequestView, form?: CardForm): void {
     const { texts } = this.language;
-    const [status, sign, title, sentences, link] = NOTICES[shown];
+    const [status, sign, title, sentences, offer] = NOTICES[shown];
     const client = request ? askerOf(request) : '';
     const said = sentences.map((name) => withClient(texts[name], client));
-    const back = html`<p><a class="link" href="?">${texts.back}</a></p>`;
-    const more = link === 'signIn' && this.#passkeys ? this.#waysIn(true) : link && back;
-    this.#send(status, texts[title], notice(sign, texts[title], said, more || undefined));
+    const more = offer && this.#offered(offer, client, form);
+    this.#send(status, texts[title], notice(sign, texts[title], said, more));
+  }
+
+  #offered(offer: 'back' | 'signIn' | 'report', client: string, form: CardForm | undefined): Content {
+    const { texts } = this.language;
+    if (offer === 'report') return form && reportForm(client, this.language, form);
+    if (offer === 'signIn' && this.#passkeys) return this.#waysIn(true);
+    return html`<p><a class="link" href="?">${texts.back}</a></p>`;
   }
 
   /** Asks who is there, and shows nothing of the request: whoever has the link may be anybody. `login` offers the server's own. */

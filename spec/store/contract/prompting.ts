@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { TAKEN_FOR } from '../../../lib/store/outbox.js';
+import { PROMPT_TAKEN_FOR } from '../../../lib/store/prompts.js';
 import { PROMPTED_WITHIN } from '../../../lib/store/store.js';
 import { ask, decide, type Given, LIFETIME, newRequest, RETENTION } from './given.js';
 
@@ -48,7 +48,7 @@ export function prompting(given: () => Given): void {
     await store.prompts.schedule(handle, 0);
     expect(await dueOf(handle)).toHaveLength(1);
     expect(await dueOf(handle)).toEqual([]);
-    clock.advance(TAKEN_FOR);
+    clock.advance(PROMPT_TAKEN_FOR);
     expect(await dueOf(handle)).toHaveLength(1);
   });
 
@@ -100,6 +100,35 @@ export function prompting(given: () => Given): void {
       turn: 2,
       one: true,
     });
+  });
+
+  test('the end of a turn does not put off a decision that announces itself', async () => {
+    const { store, other, clock } = given();
+    const { handle } = await prompted();
+    const end = (turn: number) =>
+      other.prompts.advance(handle, { turn, progress: '', delay: 20_000, operation: randomUUID() });
+    // Whoever decides notes it first, and may be killed after the decision.
+    await store.prompts.schedule(handle, 1_000);
+    expect(await end(1)).toBe(true);
+    clock.advance(1_000);
+    expect(await dueOf(handle)).toEqual([{ handle, turn: 2 }]);
+    // Looked at once, it is as any other.
+    expect(await end(2)).toBe(true);
+    clock.advance(19_000);
+    expect(await dueOf(handle)).toEqual([]);
+    clock.advance(1_000);
+    expect(await dueOf(handle)).toEqual([{ handle, turn: 3 }]);
+  });
+
+  test('whoever ends a turn again is told what it was told, though others have gone on', async () => {
+    const { store, other } = given();
+    const { handle } = await prompted();
+    const first = { turn: 1, progress: 'one', delay: 0, operation: randomUUID() };
+    expect(await store.prompts.advance(handle, first)).toBe(true);
+    const second = { turn: 2, progress: 'two', delay: 0, operation: randomUUID() };
+    expect(await other.prompts.advance(handle, second)).toBe(true);
+    expect(await store.prompts.advance(handle, first)).toBe(true);
+    expect(await store.prompts.find(handle)).toMatchObject({ turn: 3, progress: 'two' });
   });
 
   test('it is found with the request as it stands, before and after its decision', async () => {
