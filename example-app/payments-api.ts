@@ -8,6 +8,9 @@ import type { Storage } from './storage.js';
 /** What a payment is. */
 const MEMBERS = ['amount', 'currency', 'payee'] as const;
 
+/** Longer than any token of a grant can be refreshed, in seconds: what oidc-provider gives a grant. */
+const GRANT_LIFE = 14 * 24 * 60 * 60;
+
 type AccessToken = InstanceType<Provider['AccessToken']>;
 
 /**
@@ -27,12 +30,14 @@ export function paymentsApi(provider: Provider, storage: Storage): Router {
     if (!agreedTo(token, req)) {
       return refuse(res, 403, 'insufficient_authorization', 'nobody has agreed to this payment');
     }
-    // Remembered by a digest: the token itself stays with whoever has it.
-    const digest = createHash('sha256').update(value).digest('base64url');
-    if (!(await storage.isFirst(`payment:${digest}`, token.remainingTTL))) {
+    const [amount, currency, payee] = MEMBERS.map((name) => field(req, name));
+    // By what was agreed to, not by the token: a refreshed one is for the same payment.
+    const digest = createHash('sha256')
+      .update(JSON.stringify([amount, currency, payee]))
+      .digest('base64url');
+    if (!(await storage.isFirst(`payment:${token.grantId}:${digest}`, GRANT_LIFE))) {
       return refuse(res, 409, 'already_paid', 'this payment has been taken before');
     }
-    const [amount, currency, payee] = MEMBERS.map((name) => field(req, name));
     res.status(201).json({ receipt: randomUUID(), amount, currency, payee, account: token.accountId });
   });
   return router;

@@ -40,7 +40,7 @@ async function run(): Promise<void> {
 async function discover(): Promise<client.Configuration> {
   const metadata = { client_secret: agent.secret };
   return client.discovery(new URL(issuer), agent.id, metadata, client.ClientSecretBasic(agent.secret), {
-    // The first is for http://localhost alone; the second has the ID Token's signature checked.
+    // The first is for a laptop, whose server speaks http: leave it out elsewhere. The second has the ID Token's signature checked.
     execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
   });
 }

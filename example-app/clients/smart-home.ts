@@ -45,7 +45,7 @@ async function discover(): Promise<client.Configuration> {
     undefined,
     client.PrivateKeyJwt({ key, kid: jwk.kid }),
     {
-      // The first is for http://localhost alone; the second has the ID Token's signature checked.
+      // The first is for a laptop, whose server speaks http: leave it out elsewhere. The second has the ID Token's signature checked.
       execute: [client.allowInsecureRequests, client.enableNonRepudiationChecks],
     },
   );

@@ -35,12 +35,15 @@ export async function getNotified(vapidPublicKey) {
   await post('/phone/subscriptions', subscribed.toJSON());
 }
 
-/** Ends the subscription of this browser, at the server first. */
+/** Ends the subscription of this browser: at the server first, and here also where the server does not answer. */
 export async function stopNotifying() {
   const found = await subscription();
   if (!found) return;
-  await remove('/phone/subscriptions', { endpoint: found.endpoint });
-  await found.unsubscribe();
+  try {
+    await remove('/phone/subscriptions', { endpoint: found.endpoint });
+  } finally {
+    await found.unsubscribe();
+  }
 }
 
 async function subscription() {

@@ -9,8 +9,10 @@ const STATES = {
   sent: ['Sent', 'approved'],
   failed: ['Not reached', 'denied'],
   dismissed: ['Dismissed', 'cancelled'],
-  // A mail or a text stays where it is; what fails to be taken away says why.
+  // A mail, say, which nobody can take away.
   left: ['Stays', 'cancelled'],
+  stuck: ['Could not be dismissed', 'denied'],
+  unneeded: ['Not needed', 'cancelled'],
 };
 
 const REASONS = {
@@ -36,13 +38,9 @@ export function followReach({ sale, who }) {
 }
 
 function line({ channel, state, attempts, reason }, over) {
+  const unneeded = over && state === 'waiting';
   const stuck = state === 'left' && reason;
-  const [word, tone] =
-    over && state === 'waiting'
-      ? ['Not needed', 'cancelled']
-      : stuck
-        ? ['Could not be dismissed', 'denied']
-        : STATES[state];
+  const [word, tone] = STATES[unneeded ? 'unneeded' : stuck ? 'stuck' : state];
   const tries = attempts > 1 ? `tried ${attempts} times` : undefined;
   const said = REASONS[reason]?.[channel] ?? REASONS[reason];
   return element(

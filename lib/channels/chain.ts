@@ -118,7 +118,7 @@ function sent(leg: Leg, { failure }: Tried, now: number): Leg {
 function dismissed(leg: Leg, { failure, stays }: Tried, now: number): Leg {
   if (stays) return { ...leg, state: 'left' };
   const dismissals = leg.dismissals + 1;
-  if (failure === undefined) return { ...leg, state: 'dismissed', dismissals };
+  if (failure === undefined) return { ...leg, state: 'dismissed', dismissals, last: undefined };
   const again = failure === 'unavailable' && dismissals < ATTEMPTS;
   const dueAt = again ? now + delayBefore(dismissals) : leg.dueAt;
   return { ...leg, state: again ? 'sent' : 'left', dismissals, dueAt, last: failure };

@@ -87,7 +87,17 @@ export class Prompter {
       const { handle, clientId, accountId } = view;
       told.push(['prompt.unreachable', { handle, clientId, accountId }]);
     }
-    return this.#end(found, after, now + performance.now() - began, pending, told);
+    const came = await this.#end(found, after, now + performance.now() - began, pending, told);
+    if (came === 'superseded' && pending) await this.#takeBack(prompt, tried);
+    return came;
+  }
+
+  /** Another process has ended this turn: where it did because the request was over, it knows nothing of what was sent meanwhile. */
+  async #takeBack(prompt: Prompt, tried: readonly Tried[]): Promise<void> {
+    const found = await this.#parts.prompts.find(prompt.handle);
+    if (found?.request.status === 'pending') return;
+    const sent = tried.filter(({ failure }) => failure === undefined);
+    await Promise.all(sent.map((leg) => this.#try(leg, prompt, false)));
   }
 
   async #end(
@@ -147,7 +157,7 @@ export class Prompter {
 
   /** One channel, once. That one is missing here is not for ever: another version of the server may have it. */
   async #try(
-    { channel: name, step }: Leg,
+    { channel: name, step }: Pick<Leg, 'channel' | 'step'>,
     prompt: Prompt,
     pending: boolean,
   ): Promise<Tried & { readonly cause?: unknown }> {

@@ -84,6 +84,15 @@ describe('the payments service', () => {
     expect(statuses.sort()).toEqual([201, ...Array(7).fill(409)]);
   });
 
+  test('takes it once however often the token is refreshed', async () => {
+    const { refresh_token: first } = await agreed({ scope: 'openid offline_access' });
+    const { access_token: token, refresh_token: second } = await refreshed(first);
+    expect(await pay(String(token), payment)).toMatchObject({ status: 201 });
+    const { access_token: later } = await refreshed(second);
+    expect(later).not.toBe(token);
+    expect(await pay(String(later), payment)).toMatchObject({ status: 409 });
+  });
+
   test.each([
     ['another amount', { amount: '99.90' }],
     ['another currency', { currency: 'USD' }],
@@ -110,9 +119,20 @@ describe('the payments service', () => {
     expect(await pay(String(token), payment)).toMatchObject({ status: 401 });
   });
 
+  async function refreshed(token: unknown): Promise<Readonly<Record<string, unknown>>> {
+    const { status, body } = await server.refresh(token, 'urn:example:payments');
+    expect({ status, body }).toMatchObject({ status: 200 });
+    return body;
+  }
+
   async function agreedToken(): Promise<string> {
+    return String((await agreed())['access_token']);
+  }
+
+  async function agreed(params: Record<string, string> = {}): Promise<Readonly<Record<string, unknown>>> {
     const { auth_req_id: id } = (
       await server.ask({
+        ...params,
         login_hint: 'bob',
         resource: 'urn:example:payments',
         authorization_details: JSON.stringify([{ type: 'payment', ...payment }]),
@@ -121,7 +141,7 @@ describe('the payments service', () => {
     await server.decide(id, 'allow');
     const { status, body } = await server.poll(String(id));
     expect(status).toBe(200);
-    return String(body['access_token']);
+    return body;
   }
 
   async function pay(token: string | undefined, order: object): Promise<{ status: number; body: unknown }> {

@@ -62,6 +62,11 @@ export class ExampleServer {
     return this.#post('/token', { grant_type: CIBA_GRANT, auth_req_id: authReqId });
   }
 
+  refresh(refreshToken: unknown, resource: string): Promise<Answer> {
+    const token = String(refreshToken);
+    return this.#post('/token', { grant_type: 'refresh_token', refresh_token: token, resource });
+  }
+
   decide(authReqId: unknown, action: string): Promise<Answer> {
     const query = new URLSearchParams({ auth_req_id: String(authReqId), action });
     return this.#post(`/demo/decide?${query}`, {});
