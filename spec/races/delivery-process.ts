@@ -58,7 +58,7 @@ interface WithScripts {
 
 /** A script by its name; a command by its own. What a worker does again and again while it waits or works is no step. */
 function stepOf(redis: unknown, [name = '', ...args]: string[]): string | undefined {
-  if (name === 'zrem') return args[0]?.includes(':account:') ? 'leave the account' : 'leave the index';
+  if (name === 'zrem') return 'leave the index';
   if (name === 'del') return 'forget';
   if (name !== 'evalsha') return undefined;
   const sets = (redis as WithScripts).scriptsSet ?? {};
