@@ -1,7 +1,8 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type Provider from 'oidc-provider';
 import type { Paths } from '../../provider/attach.js';
-import { approvalOf, COMPAT } from '../../provider/compat.js';
+import { LOOPBACK_ENDPOINT } from '../../provider/client-endpoint.js';
+import { approvalOf, COMPAT, COMPAT_SUBJECT } from '../../provider/compat.js';
 import { CIBA_GRANT } from '../../provider/names.js';
 import type { CompatSettings } from '../../settings.js';
 import { pathsOf } from './endpoint-aliases.js';
@@ -32,6 +33,9 @@ const OWN_ENDPOINTS = {
   backchannel_authentication_endpoint: 'backchannel',
   token_endpoint: 'token',
 } as const;
+
+/** What only an administrator may set: the person of a client comes from its approval where this is not there. */
+const NOT_REGISTERED: ReadonlySet<string> = new Set([COMPAT_SUBJECT, LOOPBACK_ENDPOINT]);
 
 /** Whether a client registers itself in the dialect, which only the name of the grant shows for certain. */
 export function isRegistration({ grant_types: grants }: Metadata): boolean {
@@ -73,9 +77,12 @@ export async function rewriteRegistration(
   return { clientId, secret: approved.secret, metadata: { ...settingsOf(existing?.metadata()), ...wanted } };
 }
 
-/** What an administrator has set for the client since: it is not the client's to take back. */
+/** What has been set for the client since: registering again does not take it back. What may not be registered at all is left out. */
 function settingsOf(registered: object = {}): Metadata {
-  return Object.fromEntries(Object.entries(registered).filter(([name]) => name.startsWith('ciba_')));
+  const kept = Object.entries(registered).filter(
+    ([name, value]) => name.startsWith('ciba_') && !NOT_REGISTERED.has(name) && value !== undefined,
+  );
+  return Object.fromEntries(kept);
 }
 
 function standard(metadata: Metadata): Metadata {
