@@ -56,7 +56,7 @@ async function duePings(): Promise<string[]> {
     const decision = { verdict: 'approved', decision: '{}', operation: randomUUID() } as const;
     await store.decide({ handle, accountId: undefined, ...decision });
   };
-  for (let from = 0; from < DUE; from += 200) await Promise.all(ids.slice(from, from + 200).map(one));
+  for (let from = 0; from < DUE; from += 50) await Promise.all(ids.slice(from, from + 50).map(one));
   return ids;
 }
 
