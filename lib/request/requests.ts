@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { CibaError, type Outcome } from '../errors.js';
 import type { Events } from '../events.js';
+import { ANNOUNCED_WITHIN } from '../store/prompts.js';
 import type { Status, Store, StoredRequest, Verdict } from '../store/store.js';
 import { handleOf } from './handle.js';
 import { matchNumber } from './number.js';
@@ -70,9 +71,6 @@ const SERVER = Symbol('the server');
 
 /** How long a client is blocked for a person who reported it, in milliseconds, unless `unblock` ends that: half a year. */
 const BLOCKED_FOR = 180 * 86_400_000;
-
-/** How soon a request is looked at whose decision was announced and not followed by a delivery, in milliseconds. */
-const ANNOUNCED_FOR = 1_000;
 
 const OUTCOMES: Readonly<Record<Exclude<Status, 'pending'>, Outcome>> = {
   approved: 'approved',
@@ -274,8 +272,8 @@ export class Requests {
       cooldown: counts ? cooldown : undefined,
     };
     // Before the decision, so that a process which dies right after it leaves a trace that another one finds.
-    if (told) await store.outbox.schedule(handle, ANNOUNCED_FOR);
-    if (prompted) await store.prompts.schedule(handle, ANNOUNCED_FOR);
+    if (told) await store.outbox.schedule(handle, ANNOUNCED_WITHIN);
+    if (prompted) await store.prompts.schedule(handle, ANNOUNCED_WITHIN);
     // Once more where the store did not answer: as the same attempt, so that it hears what became of the first.
     const decided = await store.decide(attempt).catch((error: unknown) => {
       if (isUnavailable(error)) return store.decide(attempt);
