@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import type { RequestListener } from 'node:http';
 import { Router } from 'express';
 import type Provider from 'oidc-provider';
 import type { Configuration } from 'oidc-provider';
@@ -16,14 +17,18 @@ import { DueWorker } from './delivery/worker.js';
 import { CibaError } from './errors.js';
 import { type CibaEventName, type CibaListener, Events } from './events.js';
 import { cibaRouter, type PageParts, type RouterParts } from './http/router.js';
+import { TokenGate } from './http/token-gate.js';
 import type { CibaOptions } from './options.js';
 import { attach } from './provider/attach.js';
 import { type ConfigurationWithCiba, type Configured, configure } from './provider/configure.js';
 import { grantFor } from './provider/grant.js';
 import { checkIssuer } from './provider/issuer.js';
+import { KnownCredentials } from './provider/known-credentials.js';
 import { pushTokens } from './provider/push-tokens.js';
 import { recipientsOf } from './provider/recipients.js';
+import { HeldPolls } from './request/held-polls.js';
 import { Links } from './request/links.js';
+import { Polls } from './request/polls.js';
 import { type Announced, Requests } from './request/requests.js';
 import { Seals } from './request/seals.js';
 import { invalidOption, type Settings, settingsOf } from './settings.js';
@@ -58,6 +63,11 @@ export interface Ciba {
    * @throws {CibaError} `not_attached` where `configure` was not called, or the provider was not made with it
    */
   router(provider: Provider): Router;
+  /**
+   * Puts the answers to repeated polls in front of the whole server: `http.createServer(ciba.accelerate(app))`. Such a poll passes nothing of
+   * the app, neither its middleware nor its log; everything else reaches it untouched. See `rememberCredentials` for what is answered so.
+   */
+  accelerate(listener: RequestListener): RequestListener;
   /**
    * Prompts people and tells ping and push clients from this process, which need not serve HTTP. The servers do so themselves unless
    * their option `delivery.worker` is `false`. Where there are no channels and neither mode is on, it does nothing.
@@ -102,6 +112,10 @@ export function createCiba(options: CibaOptions = {}): Ciba {
         .catch(() => {});
     if (prompted) store.prompts.schedule(handle, 0).catch(() => {});
   };
+  const held = settings.longPolling && new HeldPolls(store, settings.longPolling.held);
+  const polls = new Polls({ store, events, held });
+  const credentials = new KnownCredentials(settings);
+  const gate = new TokenGate({ polls, credentials, settings });
   const { limits } = settings;
   const cooldown = limits.refusals === false ? undefined : limits.cooldown * 1000;
   const requests = new Requests({
@@ -137,7 +151,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
       const paths = attach(given, configured, requests, steps);
       const used: RouterParts['used'] = (clientId, what) => events.emit('compat.used', { clientId, what });
       const page = pageOf(given, configured, { store, settings });
-      const router = cibaRouter({ paths, requests, settings, page, provider: given, used });
+      const router = cibaRouter({ paths, requests, settings, page, gate, provider: given, used });
       const parts = { store, events, settings };
       const delivery = deliveryOf(given, configured, parts);
       const prompting = promptingOf(parts, page?.links);
@@ -152,7 +166,13 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     prompts: new Prompts(store.prompts),
     configure(config): Configuration {
       if (made) throw notAttached('ciba.configure() was called before: make one ciba a provider');
-      const { config: extended, configured } = configure(config, { store, events, settings });
+      const { config: extended, configured } = configure(config, {
+        store,
+        events,
+        settings,
+        polls,
+        credentials,
+      });
       if (configured) {
         checkDelivery(configured.modes, settings);
         checkSecrets(configured, settings);
@@ -166,6 +186,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
       serving = true;
       return found?.router ?? Router();
     },
+    accelerate: (listener) => (settings.rememberCredentials > 0 ? gate.accelerate(listener) : listener),
     worker(given) {
       const parts = workingIn(attachedTo(given));
       for (const { worker } of parts) worker.start();
@@ -179,6 +200,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     },
     on: (name, listener) => events.on(name, listener),
     async close() {
+      held?.close();
       attached?.statusNotifications?.close();
       await Promise.all(workingIn(attached).map((part) => part.close()));
       await store.close();
@@ -315,7 +337,8 @@ function deliveryOf(provider: Provider, configured: Configured, parts: Parts): W
 
 const notAttached = (sentence: string): CibaError => new CibaError('not_attached', sentence);
 
-function storeOf({ redis, prefix, timeOffset }: Settings, events: Events): Store {
+function storeOf({ redis, prefix, timeOffset, longPolling }: Settings, events: Events): Store {
   if (!redis) return new MemoryStore(timeOffset);
-  return new RedisStore(redis, prefix, timeOffset, (cause) => events.emit('store.unavailable', { cause }));
+  const unavailable = (cause: unknown): void => events.emit('store.unavailable', { cause });
+  return new RedisStore(redis, prefix, timeOffset, unavailable, longPolling !== undefined);
 }

@@ -90,6 +90,8 @@ export interface CibaEvents {
   };
   /** A poll was answered `authorization_pending` or, where `tooFast`, `slow_down`. */
   'poll.pending': RequestEvent & { readonly tooFast: boolean };
+  /** A poll is held until the request is decided, `seconds` at most. */
+  'poll.held': RequestEvent & { readonly seconds: number };
   /** A poll found the request expired. */
   'poll.expired': RequestEvent;
   /** Tokens were issued and the redemption is settled; the answer leaves now. */

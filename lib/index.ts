@@ -40,6 +40,7 @@ export type {
   LimitOptions,
   LoginHintTokenIssuer,
   LoginHintTokenOptions,
+  LongPollingOptions,
   PageOptions,
   PasskeyOptions,
   StoredPasskey,

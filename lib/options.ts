@@ -53,6 +53,19 @@ export interface DeliveryOptions {
 }
 
 /**
+ * Holding polls until there is an answer (CIBA Core 10.1, long polling); see {@link CibaOptions.longPolling}. All may be left out.
+ */
+export interface LongPollingOptions {
+  /**
+   * How long the polls of clients are held that do not say so themselves, in seconds. 0 to 30. Default 0: only those of clients with the
+   * metadata `ciba_long_polling`, in seconds, and those that come with `Prefer: wait=25` (RFC 7240 4.3).
+   */
+  readonly wait?: number | undefined;
+  /** How many polls this process holds at a time; one more is answered at once. 1 to 100000. Default 10000. */
+  readonly held?: number | undefined;
+}
+
+/**
  * How often people may be asked (CIBA Core 7.1.2, 14); see {@link CibaOptions.limits}. All may be left out, each may be `false`. Over
  * a limit of an account nobody is prompted and the client hears 403 `access_denied`, over that of a client 429
  * `temporarily_unavailable`.
@@ -246,6 +259,17 @@ export interface CibaOptions {
    * `auth_req_id`, which is not stored.
    */
   readonly replayGrace?: number | undefined;
+  /**
+   * How long a client's secret that the provider has checked need not be checked again to say that a request is still pending, in seconds.
+   * Everything else is always checked. A secret that was changed hears no more than that. 0 to 300, with 0 every poll is checked. Default 60.
+   * Middleware of `provider.use()` and the provider's events do not see such polls.
+   */
+  readonly rememberCredentials?: number | undefined;
+  /**
+   * Lets polls be held until the request is decided, or for 30 seconds at most. All processes need it: those that decide tell the others. Default:
+   * none, every poll is answered at once.
+   */
+  readonly longPolling?: LongPollingOptions | undefined;
   /** How often people may be asked, one by one below, or `false` for as often as clients like. Default: each its own. */
   readonly limits?: LimitOptions | false | undefined;
   /**

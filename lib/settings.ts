@@ -9,6 +9,7 @@ import type {
   LimitOptions,
   LoginHintTokenIssuer,
   LoginHintTokenOptions,
+  LongPollingOptions,
   PageOptions,
   PasskeyOptions,
 } from './options.js';
@@ -27,7 +28,7 @@ type Optional =
   | 'chain';
 
 /** Those that are groups of options. */
-type Group = 'limits' | 'page' | 'loginHintToken' | 'delivery' | 'compat';
+type Group = 'limits' | 'page' | 'loginHintToken' | 'longPolling' | 'delivery' | 'compat';
 
 /** The options with every default in its place. */
 export type Settings = {
@@ -36,6 +37,7 @@ export type Settings = {
   readonly limits: LimitSettings;
   readonly page: PageSettings;
   readonly loginHintToken: LoginHintTokenSettings | undefined;
+  readonly longPolling: LongPollingSettings | undefined;
   readonly delivery: DeliverySettings;
   readonly compat: CompatSettings | undefined;
 };
@@ -48,6 +50,7 @@ type Complete<Options, Without extends keyof Options = never> = {
 export type LimitSettings = Complete<LimitOptions>;
 export type PageSettings = Complete<PageOptions, 'baseUrl' | 'passkeys'>;
 export type LoginHintTokenSettings = Complete<LoginHintTokenOptions, 'audience' | 'typ' | 'resolve'>;
+export type LongPollingSettings = Complete<LongPollingOptions>;
 export type DeliverySettings = Complete<DeliveryOptions, 'ca'>;
 export type CompatSettings = Complete<CompatOptions>;
 
@@ -58,6 +61,7 @@ const DEFAULTS = {
   maxExpiry: 600,
   retention: 600,
   replayGrace: 0,
+  rememberCredentials: 60,
   requireAcr: false,
   hideUnknownUsers: false,
   decisionPath: '/ciba/requests',
@@ -96,6 +100,8 @@ const LOGIN_HINT_TOKEN_DEFAULTS = {
   resolve: undefined,
   maxAge: 300,
 } as const;
+
+const LONG_POLLING_DEFAULTS: LongPollingSettings = { wait: 0, held: 10_000 };
 
 const DELIVERY_DEFAULTS: DeliverySettings = {
   worker: true,
@@ -167,6 +173,8 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
   maxExpiry: whole(10, 86_400),
   retention: whole(60, 86_400),
   replayGrace: whole(0, 60),
+  rememberCredentials: whole(0, 300),
+  longPolling: group,
   limits: unlessFalse(group),
   resolveLoginHint: callback,
   resolvePairwiseSubject: callback,
@@ -236,6 +244,11 @@ const ISSUER_CHECKS: Readonly<Record<keyof LoginHintTokenIssuer, Check>> = {
   ),
 };
 
+const LONG_POLLING_CHECKS: Readonly<Record<keyof LongPollingOptions, Check>> = {
+  wait: whole(0, 30),
+  held: whole(1, 100_000),
+};
+
 const DELIVERY_CHECKS: Readonly<Record<keyof DeliveryOptions, Check>> = {
   worker: flag,
   attempts: whole(1, 100),
@@ -283,6 +296,9 @@ export function settingsOf(options: CibaOptions): Settings {
     limits,
     page: pageSettings(options.page),
     loginHintToken: options.loginHintToken && loginHintTokenSettings(options.loginHintToken),
+    longPolling:
+      options.longPolling &&
+      complete('longPolling', options.longPolling, LONG_POLLING_DEFAULTS, LONG_POLLING_CHECKS),
     delivery: complete('delivery', options.delivery, DELIVERY_DEFAULTS, DELIVERY_CHECKS),
     compat: options.compat && compatSettings(options.compat),
   } as unknown as Settings;

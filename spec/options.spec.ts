@@ -8,6 +8,7 @@ import {
   type LimitOptions,
   type LoginHintTokenIssuer,
   type LoginHintTokenOptions,
+  type LongPollingOptions,
   type PageOptions,
   type PasskeyOptions,
 } from 'oidc-provider-ciba';
@@ -25,6 +26,8 @@ const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   interval: [0, 61, 1.5, '5', Number.NaN, Number.POSITIVE_INFINITY, null],
   defaultExpiry: [9, 86_401, 10.5, '300', null],
   maxExpiry: [9, 86_401, 10.5, '600', null],
+  rememberCredentials: [-1, 301, 1.5, '60', false, null],
+  longPolling: [true, 30, [], null],
   replayGrace: [-1, 61, 1.5, '5', null],
   retention: [59, 86_401, 60.5, '600', null],
   limits: [true, 10, [], 'none', null],
@@ -106,6 +109,11 @@ const WRONG_ISSUERS: Readonly<Record<keyof LoginHintTokenIssuer, readonly unknow
   algorithms: ['ES256', ['HS256'], ['none'], ['RS1'], [7], null],
 };
 
+const WRONG_LONG_POLLING: Readonly<Record<keyof LongPollingOptions, readonly unknown[]>> = {
+  wait: [-1, 31, 1.5, '5', true, null],
+  held: [0, 100_001, 1.5, '5', false, null],
+};
+
 const WRONG_COMPAT: Readonly<Record<keyof CompatOptions, readonly unknown[]>> = {
   preapproved: [true, [], 'my-client', { 'my-client': 'supersecret' }, { 'my-client': null }, null],
   opEndpoints: [true, '', 'echo', null],
@@ -128,6 +136,7 @@ const GROUPS: readonly (readonly [
 ])[] = [
   ['delivery', WRONG_DELIVERY, (delivery) => ({ delivery })],
   ['limits', WRONG_LIMITS, (limits) => ({ limits })],
+  ['longPolling', WRONG_LONG_POLLING, (longPolling) => ({ longPolling })],
   ['page', WRONG_PAGE, (page) => ({ page })],
   ['page.passkeys', WRONG_PASSKEYS, (part) => ({ page: { passkeys: { of: () => [], ...part } } })],
   ['compat', WRONG_COMPAT, (compat) => ({ compat })],
@@ -244,6 +253,7 @@ describe('the options that are left out', () => {
       maxExpiry: 600,
       retention: 600,
       replayGrace: 0,
+      rememberCredentials: 60,
       limits: {
         pendingPerAccount: 10,
         pendingPerAccountAndClient: 5,

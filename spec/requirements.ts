@@ -403,7 +403,6 @@ const NOT_OURS: Readonly<Record<string, string>> = {
   'FAPI-21': 'under the profile every access token is bound to a key',
   'FAPI-23': 'the pages where people see and revoke grants are the server’s',
   'MTLS-7': 'which proxy’s header is trusted is said by the server’s own getCertificate',
-  'POLL-8': 'it is about long polling, which is not offered: every poll is answered at once',
   'SEC-15': 'the risk of a use across devices is assessed by who runs the server',
 };
 

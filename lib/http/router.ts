@@ -7,6 +7,7 @@ import type { Settings } from '../settings.js';
 import { type CompatParts, compatFilter } from './compat/filter.js';
 import { decisionRouter } from './decisions.js';
 import { decisionPage } from './page/page.js';
+import type { TokenGate } from './token-gate.js';
 
 /** What the routes are made of. */
 export interface RouterParts {
@@ -15,6 +16,7 @@ export interface RouterParts {
   readonly settings: Settings;
   /** Left out where there is no decision page. */
   readonly page?: PageParts | undefined;
+  readonly gate: TokenGate;
   readonly provider: CompatParts['provider'];
   readonly used: CompatParts['used'];
 }
@@ -36,10 +38,11 @@ export interface PageParts {
  * passes whatever the server has put in front of it. The decision endpoints and the decision page are there only
  * where the server says who is asking.
  */
-export function cibaRouter({ paths, requests, settings, page, provider, used }: RouterParts): Router {
+export function cibaRouter({ paths, requests, settings, page, gate, provider, used }: RouterParts): Router {
   const router = Router();
   const { compat } = settings;
-  // In front of all: what follows sees a message of the standard.
+  if (settings.rememberCredentials > 0) router.post(paths.token, gate.middleware);
+  // In front of all others: what follows sees a message of the standard.
   if (compat) router.use(compatFilter({ provider, paths, settings, compat, used }));
   if (page?.assumedMount !== undefined) router.all(paths.backchannel, warnOfLinks(page.assumedMount));
   router.all(paths.backchannel, onlyPost);

@@ -12,6 +12,7 @@ import type { Events } from '../events.js';
 import { handleOf } from '../request/handle.js';
 import { newNumber } from '../request/number.js';
 import { type Decision, decidedModel, type RequestPayload, storablePayload } from '../request/payload.js';
+import type { Polls } from '../request/polls.js';
 import type { Settings } from '../settings.js';
 import type { NewRequest, PollResult, Refusal, Status, Store } from '../store/store.js';
 import { cancelOwn, endOfCancellation } from './cancel.js';
@@ -21,8 +22,9 @@ import { intervalOf, NUMBER_MATCHING } from './client-metadata.js';
 import { type Exchange, exchangeOf } from './exchange.js';
 import { HintTokenUses } from './hint-token-uses.js';
 import type { IssuingConfig } from './issuing-config.js';
-import { KeptOperations } from './kept-operations.js';
+import type { KnownCredentials } from './known-credentials.js';
 import { limited, limitsOf } from './limits.js';
+import { holdOf, waitOf } from './long-polling.js';
 import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
 import { checkKeyShown, checkPinnedKey, useProof } from './poll-key.js';
 import { isFapi } from './profile.js';
@@ -32,6 +34,16 @@ import { failClosed, inBackground } from './unavailable.js';
 
 /** What an approval is once its tokens were issued. */
 const USED: ReadonlySet<Status> = new Set(['redeemed', 'delivered', 'undeliverable']);
+
+/** What the adapter is made of. */
+export interface AdapterParts {
+  readonly store: Store;
+  readonly events: Events;
+  readonly settings: Settings;
+  readonly polls: Polls;
+  readonly credentials: KnownCredentials;
+  readonly issuing: IssuingConfig;
+}
 
 type Model = Readonly<Record<string, unknown>>;
 
@@ -44,14 +56,17 @@ export class RequestAdapter implements Adapter {
   readonly #events: Events;
   readonly #settings: Settings;
   readonly #issuing: IssuingConfig;
-  readonly #unanswered = new KeptOperations();
+  readonly #polls: Polls;
+  readonly #credentials: KnownCredentials;
   readonly #hintTokens: HintTokenUses;
 
-  constructor(store: Store, events: Events, settings: Settings, issuing: IssuingConfig) {
+  constructor({ store, events, settings, polls, credentials, issuing }: AdapterParts) {
     this.#issuing = issuing;
     this.#store = store;
     this.#events = events;
     this.#settings = settings;
+    this.#polls = polls;
+    this.#credentials = credentials;
     this.#hintTokens = new HintTokenUses(store);
   }
 
@@ -163,7 +178,9 @@ export class RequestAdapter implements Adapter {
     const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
     const interval = intervalOf(ctx.oidc.client, this.#settings);
     await failClosed(exchange, () => useProof(ctx, this.#issuing, this.#store), interval);
-    const found = await failClosed(exchange, () => this.#askStore(handle, clientId), interval);
+    const { client } = ctx.oidc;
+    const hold = holdOf(ctx.headers, waitOf(client, this.#settings), ctx.res, this.#settings);
+    const found = await failClosed(exchange, () => this.#polls.poll(handle, clientId, hold), interval);
     switch (found.result) {
       case 'gone':
       case 'foreign':
@@ -172,8 +189,8 @@ export class RequestAdapter implements Adapter {
         return this.#redeemable(id, ctx, found);
       case 'pending':
       case 'slow_down':
-        exchange.retryAfter = seconds(found.wait);
-        this.#events.emit('poll.pending', { handle, clientId, tooFast: found.result === 'slow_down' });
+        if (client) this.#credentials.learn(ctx.req, client);
+        exchange.retryAfter = Math.ceil(found.wait / 1000);
         throw found.result === 'pending' ? new errors.AuthorizationPending() : new errors.SlowDown();
       case 'claimed':
         throw this.#overlapping(ctx, found.wait);
@@ -215,22 +232,6 @@ export class RequestAdapter implements Adapter {
     if (!(await failClosed(exchange, () => cancelOwn(this.#store, handle, clientId, cancel)))) return;
     exchange.cancelled = true;
     throw endOfCancellation();
-  }
-
-  /**
-   * A poll whose answer was lost may have been counted, or be counted yet. When the client comes again it is the same poll, and
-   * is not held against it.
-   */
-  async #askStore(handle: string, clientId: string): Promise<PollResult> {
-    const operation = this.#unanswered.get(handle) ?? randomUUID();
-    try {
-      const found = await this.#store.poll({ handle, clientId, operation });
-      this.#unanswered.forget(handle);
-      return found;
-    } catch (error) {
-      this.#unanswered.keep(handle, operation);
-      throw error;
-    }
   }
 
   /** The approved request as oidc-provider issues from it. The store has judged the time, so this node's clock may not. */

@@ -3,16 +3,18 @@ import type { Settings } from '../settings.js';
 import { LOOPBACK_ENDPOINT } from './client-endpoint.js';
 import { type ClientRules, checkCibaClient, refuse } from './client-rules.js';
 import { COMPAT, COMPAT_SUBJECT, compatProblem } from './compat.js';
+import { LONG_POLLING, LONGEST_WAIT } from './long-polling.js';
 import { FAPI, PROFILE } from './profile.js';
 
 type ExtraClientMetadata = NonNullable<Configuration['extraClientMetadata']>;
-type Setting = 'ciba_polling_interval' | 'ciba_default_expiry' | 'ciba_max_expiry';
+type Setting = 'ciba_polling_interval' | 'ciba_default_expiry' | 'ciba_max_expiry' | typeof LONG_POLLING;
 
 /** The plugin's own client metadata, in seconds, with the range an administrator may set. */
 const RANGES: Readonly<Record<Setting, readonly [least: number, most: number]>> = {
   ciba_polling_interval: [1, 60],
   ciba_default_expiry: [10, 86_400],
   ciba_max_expiry: [10, 86_400],
+  [LONG_POLLING]: [0, LONGEST_WAIT],
 };
 const SETTINGS = Object.keys(RANGES) as Setting[];
 
@@ -100,5 +102,6 @@ const administratorRange: Range = (key) => RANGES[key];
 /** A client that registers itself may only be stricter than the server is. */
 const selfServiceRange: Range = (key, settings) => {
   const [least, most] = RANGES[key];
-  return key === 'ciba_polling_interval' ? [settings.interval, most] : [least, settings.maxExpiry];
+  if (key === 'ciba_polling_interval') return [settings.interval, most];
+  return [least, Math.min(most, settings.maxExpiry)];
 };

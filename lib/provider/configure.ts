@@ -1,8 +1,6 @@
 import type { Adapter, AdapterConstructor, AdapterFactory, Configuration } from 'oidc-provider';
-import type { Events } from '../events.js';
 import { invalidOption, type Settings } from '../settings.js';
-import type { Store } from '../store/store.js';
-import { RequestAdapter } from './adapter.js';
+import { type AdapterParts, RequestAdapter } from './adapter.js';
 import { extendDetails } from './approved-details.js';
 import { moveLoopbackEndpoints } from './client-endpoint.js';
 import { expiryOf, extendClientMetadata } from './client-metadata.js';
@@ -35,11 +33,7 @@ type Features = NonNullable<Configuration['features']>;
 type WithoutCiba<T> = T extends unknown ? Omit<T, 'ciba'> : never;
 
 /** The parts of the plugin that a configuration is made with. */
-export interface ConfigureParts {
-  readonly store: Store;
-  readonly events: Events;
-  readonly settings: Settings;
-}
+export type ConfigureParts = Omit<AdapterParts, 'issuing'>;
 
 /** What is known of a configuration with CIBA on when the router is made. */
 export interface Configured {
@@ -65,7 +59,7 @@ export function configure(
     throw invalidOption('configuration', 'must be an object');
   const theirs = config.features?.ciba;
   if (theirs?.enabled !== true) return { config: config as Configuration, configured: undefined };
-  const { events, settings } = parts;
+  const { settings } = parts;
   const userCodes = supportsUserCodes(theirs, settings);
   const modes = deliveryModesOf(theirs);
   if (settings.profile) checkServer(config, modes);
@@ -85,7 +79,7 @@ export function configure(
     findAccount: config.findAccount,
     issuing,
   });
-  const adapter = new RequestAdapter(parts.store, events, settings, issuing);
+  const adapter = new RequestAdapter({ ...parts, issuing });
   const extended: Configuration = {
     ...config,
     adapter: extendAdapter(config.adapter, adapter),

@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { errors } from 'oidc-provider';
+import { KeptOperations } from '../request/kept-operations.js';
 import type { Refusal, Store } from '../store/store.js';
 import type { Exchange } from './exchange.js';
-import { KeptOperations } from './kept-operations.js';
 
 /** What the store remembers used tokens as. */
 const KIND = 'login_hint_token';

@@ -1,4 +1,5 @@
 import { pollPending, type RequestRecord, statusAt } from './lifecycle.js';
+import { MemoryDecisions } from './memory-decisions.js';
 import { MemoryLimits } from './memory-limits.js';
 import { MemoryOutbox } from './memory-outbox.js';
 import { MemoryPrompts } from './memory-prompts.js';
@@ -29,6 +30,7 @@ export class MemoryStore implements Store {
   readonly #now: () => number;
   readonly outbox: MemoryOutbox;
   readonly prompts: MemoryPrompts;
+  readonly decisions: MemoryDecisions = new MemoryDecisions();
   readonly #limits: MemoryLimits;
   readonly #sweeper: NodeJS.Timeout;
 
@@ -89,7 +91,10 @@ export class MemoryStore implements Store {
     const decision = record.decided?.decision ?? '';
     switch (status) {
       case 'pending':
-        return pollPending(record, this.#now(), operation);
+        return {
+          ...pollPending(record, this.#now(), operation),
+          remaining: record.expiresAt - this.#now(),
+        };
       case 'approved':
         return {
           result: status,
@@ -107,6 +112,10 @@ export class MemoryStore implements Store {
     }
   }
 
+  async statusOf(handle: string): Promise<Status | 'gone'> {
+    return this.#find(handle).status;
+  }
+
   async decide(attempt: DecisionAttempt): Promise<DecisionResult> {
     const { record, status } = this.#find(attempt.handle);
     if (!record || status === 'gone') return { result: 'gone' };
@@ -117,6 +126,7 @@ export class MemoryStore implements Store {
       const { verdict, decision, operation } = attempt;
       record.status = verdict;
       record.decided = { decision, operation, at: this.#now() };
+      this.decisions.tell(attempt.handle);
     }
     const since = this.#now() - (record.decided?.at ?? 0);
     this.#limits.leave(attempt.handle, record, (attempt.cooldown ?? 0) - since);

@@ -46,6 +46,22 @@ export function openConnection(client: RedisClient): RedisClient {
   return connection;
 }
 
+/** Opens a connection that hears messages. While it is down it goes on trying, and subscribes again once it is there. */
+export function openSubscriber(client: RedisClient): RedisClient {
+  const { retryStrategy } = bounded;
+  const patient = { enableOfflineQueue: true, maxRetriesPerRequest: null, connectTimeout: COMMAND_TIMEOUT };
+  const connection = client.isCluster
+    ? (client as Cluster).duplicate([], {
+        lazyConnect: false,
+        clusterRetryStrategy: retryStrategy,
+        shardedSubscribers: true,
+        redisOptions: patient,
+      })
+    : (client as Redis).duplicate({ ...patient, lazyConnect: false, retryStrategy, reconnectOnError });
+  connection.on('error', () => {});
+  return connection;
+}
+
 /** Waits until the connection takes commands, for as long as a command may take. */
 export async function whenReady(connection: RedisClient): Promise<void> {
   if (connection.status === 'ready') return;

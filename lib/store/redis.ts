@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
 import { EXPIRY_GRACE } from './outbox.js';
 import type { RedisClient } from './redis-connection.js';
+import { RedisDecisions } from './redis-decisions.js';
 import { callbackKey, RedisOutbox, requestKey } from './redis-outbox.js';
 import { RedisPrompts } from './redis-prompts.js';
 import { RedisScripts } from './redis-scripts.js';
@@ -32,6 +33,8 @@ const FIRST_TURN = 1;
 export class RedisStore implements Store {
   readonly outbox: RedisOutbox;
   readonly prompts: RedisPrompts;
+  readonly decisions: RedisDecisions;
+  readonly #tellsDecisions: boolean;
   readonly #redis: RedisScripts;
   readonly #prefix: string;
 
@@ -40,11 +43,14 @@ export class RedisStore implements Store {
     prefix: string,
     timeOffset: () => number,
     unavailable: (cause: unknown) => void,
+    tellsDecisions = false,
   ) {
     this.#redis = new RedisScripts(client, timeOffset, unavailable);
     this.#prefix = prefix;
     this.outbox = new RedisOutbox(this.#redis, prefix);
     this.prompts = new RedisPrompts(this.#redis, prefix);
+    this.decisions = new RedisDecisions(client, this.#redis, prefix);
+    this.#tellsDecisions = tellsDecisions;
   }
 
   async create(request: NewRequest): Promise<'created' | Refusal> {
@@ -133,6 +139,7 @@ export class RedisStore implements Store {
     switch (result) {
       case 'pending':
       case 'slow_down':
+        return { result, wait: rest[0] as number, remaining: rest[1] as number };
       case 'claimed':
         return { result, wait: rest[0] as number };
       case 'approved':
@@ -150,6 +157,10 @@ export class RedisStore implements Store {
     }
   }
 
+  async statusOf(handle: string): Promise<Status | 'gone'> {
+    return (await this.#redis.run('status', [this.#requestKey(handle)], [])) as Status | 'gone';
+  }
+
   async decide(attempt: DecisionAttempt): Promise<DecisionResult> {
     const key = this.#requestKey(attempt.handle);
     const { accountId, verdict, decision, operation, cooldown } = attempt;
@@ -160,6 +171,7 @@ export class RedisStore implements Store {
     )) as [DecisionResult['result'], ...(string | number)[]];
     if (result === 'conflict') return { result, status: rest[0] as Exclude<Status, 'pending'> };
     if (result !== 'decided') return { result };
+    if (this.#tellsDecisions) this.decisions.tell(attempt.handle);
     const [clientId, decidedFor, since] = rest as [string, string, number];
     const owner = { clientId, accountId: decidedFor };
     await this.#leavePlaces(attempt.handle, owner, Math.max(0, (cooldown ?? 0) - since));
@@ -232,6 +244,7 @@ export class RedisStore implements Store {
   }
 
   async close(): Promise<void> {
+    this.decisions.close();
     this.#redis.close();
   }
 

@@ -7,7 +7,7 @@ export interface Script {
 }
 
 /** The name of a script. */
-export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'told' | 'unblock';
+export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'status' | 'told' | 'unblock';
 
 /** One script per state change, by name. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
@@ -504,7 +504,7 @@ return 1
   ARGV[4] what a too early poll adds to the interval, in ms
   ARGV[5] how much too early a poll may come, in ms
   Output  {'gone'} {'foreign'} {'redeemed'} {'delivered'} {'undeliverable'} {'cancelled'} {'expired'}
-          {'pending' or 'slow_down' or 'claimed', ms to wait}
+          {'pending' or 'slow_down', ms to wait, ms of life left} {'claimed', ms to wait}
           {'approved', ms of life left, account, payload, decision} {'denied', decision}
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -526,13 +526,15 @@ if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
 if status == 'pending' then
   -- A repeat; one that comes when the next poll is due is the next poll.
-  if r[8] == ARGV[3] and now < tonumber(r[7]) then return {r[9], tonumber(r[7]) - now} end
+  if r[8] == ARGV[3] and now < tonumber(r[7]) then
+    return {r[9], tonumber(r[7]) - now, tonumber(r[2]) - now}
+  end
   local interval, told = tonumber(r[6]), 'pending'
   if r[7] and now + tonumber(ARGV[5]) < tonumber(r[7]) then
     interval, told = interval + tonumber(ARGV[4]), 'slow_down'
   end
   redis.call('HSET', KEYS[1], 'interval', interval, 'next', now + interval, 'poll', ARGV[3], 'told', told)
-  return {told, interval}
+  return {told, interval, tonumber(r[2]) - now}
 end
 if status == 'approved' then
   local body = redis.call('HMGET', KEYS[1], 'account', 'payload', 'decision')
@@ -789,6 +791,30 @@ if status ~= 'claimed' then return 0 end
 if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'redeemed')
 return 1
+`,
+  },
+  status: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Tells where a request stands, without counting as a poll.
+  KEYS[1] the request
+  ARGV[1] clock offset in ms
+  Output  where it stands
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease')
+return status_at(clock(ARGV[1]), r[1], r[2], r[3], r[4])
 `,
   },
   told: {

@@ -1,3 +1,4 @@
+import type { Decisions } from './decisions.js';
 import type { Outbox } from './outbox.js';
 import type { Prompts } from './prompts.js';
 
@@ -128,7 +129,8 @@ export interface PollAttempt {
 
 /** What a poll found. `wait` is the time in milliseconds until the client should come again. */
 export type PollResult =
-  | { readonly result: 'pending' | 'slow_down' | 'claimed'; readonly wait: number }
+  | Unanswered
+  | { readonly result: 'claimed'; readonly wait: number }
   | {
       readonly result: 'approved';
       readonly accountId: string;
@@ -138,6 +140,13 @@ export type PollResult =
     }
   | { readonly result: 'denied'; readonly decision: string }
   | { readonly result: Ended | 'cancelled' | 'expired' | 'foreign' | 'gone' };
+
+/** What a poll of a pending request is told; `remaining` is what is left of its life. Both in milliseconds. */
+export interface Unanswered {
+  readonly result: 'pending' | 'slow_down';
+  readonly wait: number;
+  readonly remaining: number;
+}
 
 /** An approval that has been used. */
 type Ended = 'redeemed' | 'delivered' | 'undeliverable';
@@ -179,6 +188,8 @@ export interface Store {
   readonly outbox: Outbox;
   /** Which people have to be prompted. */
   readonly prompts: Prompts;
+  /** News of decisions, for whoever waits for one. */
+  readonly decisions: Decisions;
   /**
    * Stores a request as pending; where a limit is reached, says which, and nothing is stored. The limits hold exactly: those of the
    * account are judged and taken in one step.
@@ -190,6 +201,8 @@ export interface Store {
   list(accountId: string): Promise<StoredRequest[]>;
   /** Counts a poll against the interval while pending, and tells where the request stands. */
   poll(attempt: PollAttempt): Promise<PollResult>;
+  /** Where a request stands, without counting as a poll. */
+  statusOf(handle: string): Promise<Status | 'gone'>;
   /** Decides a pending request; the first decision wins. */
   decide(attempt: DecisionAttempt): Promise<DecisionResult>;
   /** Claims an approved request for one redemption. */

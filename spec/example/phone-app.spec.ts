@@ -136,12 +136,12 @@ describe.each(['memory', 'Redis'])('the phone as an app, on %s', (storage) => {
 
   test('a mail follows five seconds after a notification that nobody has answered', async () => {
     const [till] = await openNotified('Alice Archer');
+    const askedAt = performance.now();
     await till.ask();
     await till.reached('Web push', 'Sent');
     await till.reached('E-mail', 'Waits its turn');
-    const sentAt = performance.now();
     await till.reached('E-mail', 'Sent');
-    expect(performance.now() - sentAt).toBeGreaterThan(3_500);
+    expect(performance.now() - askedAt).toBeGreaterThan(5_000);
     await cancel(till);
     await received(2);
   });

@@ -183,6 +183,10 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
     const read = await losing(callOf('read'), () => store.read(handle));
     expect(read).toMatchObject({ status: 'pending', payload });
   },
+  async status() {
+    const { handle } = await ask(other);
+    expect(await losing(callOf('status'), () => store.statusOf(handle))).toBe('pending');
+  },
   async poll() {
     const { handle } = await ask(other);
     expect(await losing(callOf('poll'), () => poll(store, handle))).toMatchObject({ result: 'pending' });

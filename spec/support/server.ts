@@ -86,6 +86,7 @@ const EVENT_NAMES: Readonly<Record<CibaEventName, true>> = {
   'request.cancelled': true,
   'decision.refused': true,
   'poll.pending': true,
+  'poll.held': true,
   'poll.expired': true,
   'redemption.settled': true,
   'redemption.repeated': true,

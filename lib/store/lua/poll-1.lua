@@ -7,7 +7,7 @@
   ARGV[4] what a too early poll adds to the interval, in ms
   ARGV[5] how much too early a poll may come, in ms
   Output  {'gone'} {'foreign'} {'redeemed'} {'delivered'} {'undeliverable'} {'cancelled'} {'expired'}
-          {'pending' or 'slow_down' or 'claimed', ms to wait}
+          {'pending' or 'slow_down', ms to wait, ms of life left} {'claimed', ms to wait}
           {'approved', ms of life left, account, payload, decision} {'denied', decision}
 ]]
 --- @include "clock"
@@ -19,13 +19,15 @@ if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
 if status == 'pending' then
   -- A repeat; one that comes when the next poll is due is the next poll.
-  if r[8] == ARGV[3] and now < tonumber(r[7]) then return {r[9], tonumber(r[7]) - now} end
+  if r[8] == ARGV[3] and now < tonumber(r[7]) then
+    return {r[9], tonumber(r[7]) - now, tonumber(r[2]) - now}
+  end
   local interval, told = tonumber(r[6]), 'pending'
   if r[7] and now + tonumber(ARGV[5]) < tonumber(r[7]) then
     interval, told = interval + tonumber(ARGV[4]), 'slow_down'
   end
   redis.call('HSET', KEYS[1], 'interval', interval, 'next', now + interval, 'poll', ARGV[3], 'told', told)
-  return {told, interval}
+  return {told, interval, tonumber(r[2]) - now}
 end
 if status == 'approved' then
   local body = redis.call('HMGET', KEYS[1], 'account', 'payload', 'decision')

@@ -22,8 +22,16 @@ export function polling(given: () => Given): void {
       typeof actual === 'number' && actual <= wait && actual > wait - given().tick,
     toString: () => `at most ${wait}`,
   });
-  const pending = (wait: number): object => ({ result: 'pending', wait: about(wait) });
-  const slowDown = (wait: number): object => ({ result: 'slow_down', wait: about(wait) });
+  const pending = (wait: number): object => ({
+    result: 'pending',
+    wait: about(wait),
+    remaining: expect.any(Number),
+  });
+  const slowDown = (wait: number): object => ({
+    result: 'slow_down',
+    wait: about(wait),
+    remaining: expect.any(Number),
+  });
 
   test('POLL-2: the first poll is free, however early it comes', async () => {
     const { store } = given();

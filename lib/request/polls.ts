@@ -1,0 +1,97 @@
+import { randomUUID } from 'node:crypto';
+import type { Events } from '../events.js';
+import type { PollResult, Store, Unanswered } from '../store/store.js';
+import type { HeldPolls, Place, Waiting } from './held-polls.js';
+import { KeptOperations } from './kept-operations.js';
+
+export type { PollResult };
+
+/** How long a poll may be held, and for whom. */
+export interface Hold {
+  readonly milliseconds: number;
+  readonly client: Waiting;
+}
+
+/** A timer may be early by a moment: a request that ends while it is waited for is looked at when it has, in milliseconds. */
+const AFTER_THE_END = 10;
+
+/** What polls are asked of. */
+export interface PollParts {
+  readonly store: Store;
+  readonly events: Events;
+  /** Where long polling is offered. */
+  readonly held: HeldPolls | undefined;
+}
+
+/** Asks where a request stands, for whoever answers a poll. */
+export class Polls {
+  readonly #parts: PollParts;
+  readonly #unanswered = new KeptOperations();
+  /** Whose poll was held: once is enough. */
+  readonly #heldBefore = new WeakSet<object>();
+
+  constructor(parts: PollParts) {
+    this.#parts = parts;
+  }
+
+  /**
+   * Polls once. Where the poll may be held, a pending request is answered when it is decided, or after that time.
+   * @throws {CibaError} `store_unavailable`
+   */
+  async poll(handle: string, clientId: string, hold?: Hold): Promise<PollResult> {
+    const found = await (hold ? this.#polled(handle, clientId, hold) : this.#ask(handle, clientId));
+    if (found.result === 'pending' || found.result === 'slow_down') {
+      this.#parts.events.emit('poll.pending', { handle, clientId, tooFast: found.result === 'slow_down' });
+    }
+    return found;
+  }
+
+  async #polled(handle: string, clientId: string, hold: Hold): Promise<PollResult> {
+    const { held } = this.#parts;
+    const first = !this.#heldBefore.has(hold.client);
+    // Before the request is looked at: a decision that falls right after that is heard of.
+    const place = first ? await held?.take(handle) : undefined;
+    if (!held || !place) return this.#ask(handle, clientId);
+    this.#heldBefore.add(hold.client);
+    try {
+      const found = await this.#ask(handle, clientId);
+      if (found.result !== 'pending') return found;
+      return await this.#held(found, place, { handle, clientId, ...hold });
+    } finally {
+      held.giveBack(handle, place);
+    }
+  }
+
+  /** The time held counts as the interval (CIBA Core 10.1). */
+  async #held(
+    found: Unanswered,
+    place: Place,
+    { handle, clientId, milliseconds, client }: Hold & { readonly handle: string; readonly clientId: string },
+  ): Promise<PollResult> {
+    const { store, events } = this.#parts;
+    const began = performance.now();
+    const longest = Math.min(milliseconds, found.remaining + AFTER_THE_END);
+    events.emit('poll.held', { handle, clientId, seconds: Math.ceil(longest / 1000) });
+    const news = await place.wait(longest, client);
+    // The last word is the store's, where it can be heard: the request may have ended, or the news been lost.
+    const status = news === 'over' ? await store.statusOf(handle).catch(() => 'pending') : 'pending';
+    if (news === 'decided' || status !== 'pending') return this.#ask(handle, clientId);
+    return { ...found, wait: Math.max(0, found.wait - (performance.now() - began)) };
+  }
+
+  /**
+   * A poll whose answer was lost may have been counted, or be counted yet. When the client comes again it is the same poll, and
+   * is not held against it.
+   */
+  async #ask(handle: string, clientId: string): Promise<PollResult> {
+    const operation = this.#unanswered.get(handle) ?? randomUUID();
+    try {
+      const found = await this.#parts.store.poll({ handle, clientId, operation });
+      this.#unanswered.forget(handle);
+      return found;
+    } catch (error) {
+      this.#unanswered.keep(handle, operation);
+      throw error;
+    }
+  }
+}
