@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { CLAIM_LEASE } from '../../lib/provider/settle.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { rounds } from '../support/rounds.js';
 import { ServerProcess } from './processes.js';
 
 /** A process is killed at each step of a redemption, and another goes on. */
@@ -8,7 +9,7 @@ let redis: TestRedis;
 let survivor: ServerProcess;
 let victim: ServerProcess;
 
-const ROUNDS = 5;
+const ROUNDS = rounds(3, 20);
 
 async function startVictim(): Promise<void> {
   victim = await ServerProcess.start('plugin', redis.url);

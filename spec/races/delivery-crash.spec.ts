@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { rounds } from '../support/rounds.js';
 import { until } from '../support/until.js';
 import { DeliveryProcess, ProcessPool, Receiver, type Told } from './delivery-processes.js';
 import type { ToldMode } from './telling-configuration.js';
@@ -46,11 +47,11 @@ const points = (mode: ToldMode): string[] => [
 ];
 const KILLS = (['ping', 'push'] as const).flatMap((mode) => points(mode).map((at) => ({ mode, at })));
 
-/** Every point once; `npm run test:crash` says 200. */
-const ROUNDS = Number(process.env['CRASH_ROUNDS'] ?? KILLS.length);
+/** Every point once. */
+const ROUNDS = rounds(KILLS.length, 200);
 
-/** A third of the points, all over the list; `npm run test:crash` says 200. */
-const RESTARTS = Number(process.env['CRASH_ROUNDS'] ?? KILLS.length / 3);
+/** Some of the points, all over the list. */
+const RESTARTS = rounds(9, 200);
 
 /** So that few rounds are not all of one mode; prime to the number of points, so that many rounds leave none out. */
 const STRIDE = 5;

@@ -3,11 +3,12 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/
 import { handleOf } from '../../lib/request/handle.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { rounds } from '../support/rounds.js';
 import { until } from '../support/until.js';
 import { DeliveryProcess, ProcessPool, Receiver } from './delivery-processes.js';
 import { TOLD } from './telling-configuration.js';
 
-const DUE = 10_000;
+const DUE = rounds(2_000, 10_000);
 
 let receiver: Receiver;
 let receiverUrl: string;

@@ -9,6 +9,7 @@ import type { Guess } from '../../lib/store/store.js';
 import { movingClock } from '../support/clock.js';
 import { type CommandFilter, type CutProxy, callOf, callOfLua, startCutProxy } from '../support/cut-proxy.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { rounds } from '../support/rounds.js';
 import { until } from '../support/until.js';
 import {
   ask,
@@ -22,7 +23,7 @@ import {
   poll,
 } from './contract/given.js';
 
-const ROUNDS = 20;
+const ROUNDS = rounds(6, 20);
 
 const clock = movingClock();
 let server: TestRedis;

@@ -11,10 +11,11 @@ import type {
 } from '../../lib/store/store.js';
 import { movingClock, stopTime } from '../support/clock.js';
 import { startRedis } from '../support/redis-server.js';
+import { rounds } from '../support/rounds.js';
 import { Model } from './model/model.js';
 import { type Real, runs, type Times } from './model/steps.js';
 
-const RUNS = 10_000;
+const RUNS = rounds(3_000, 10_000);
 /** Many more than any broken store has needed. */
 const RUNS_OF_A_CONTROL = 100_000;
 

@@ -5,11 +5,12 @@ import type { Outbox } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import { movingClock, stopTime } from '../support/clock.js';
 import { startRedis } from '../support/redis-server.js';
+import { rounds } from '../support/rounds.js';
 import { TellingModel } from './model/telling.js';
 import { type RealTelling, type TellingTimes, tellings } from './model/telling-steps.js';
 
-const RUNS = 5_000;
-const RUNS_IN_REDIS = 1_500;
+const RUNS = rounds(2_000, 5_000);
+const RUNS_IN_REDIS = rounds(500, 1_500);
 /** Many more than any broken outbox has needed. */
 const RUNS_OF_A_CONTROL = 50_000;
 
