@@ -1,4 +1,4 @@
-import { type Request, type Response, Router } from 'express';
+import { type Request, type RequestHandler, type Response, Router } from 'express';
 import type { Paths } from '../provider/attach.js';
 import type { Links } from '../request/links.js';
 import type { Requests } from '../request/requests.js';
@@ -41,7 +41,6 @@ export interface PageParts {
 export function cibaRouter({ paths, requests, settings, page, gate, provider, used }: RouterParts): Router {
   const router = Router();
   const { compat } = settings;
-  if (settings.rememberCredentials > 0) router.post(paths.token, gate.middleware);
   // In front of all others: what follows sees a message of the standard.
   if (compat) router.use(compatFilter({ provider, paths, settings, compat, used }));
   if (page?.assumedMount !== undefined) router.all(paths.backchannel, warnOfLinks(page.assumedMount));
@@ -55,7 +54,17 @@ export function cibaRouter({ paths, requests, settings, page, gate, provider, us
   if (page && interaction) {
     router.use(settings.page.path, decisionPage({ ...page, requests, interaction, page: settings.page }));
   }
-  return router;
+  return settings.rememberCredentials > 0 ? withGate(router, paths.token, gate) : router;
+}
+
+/** The same router, but for the gate in front: to go through a router costs more than the gate itself. */
+function withGate(router: Router, path: string, { middleware }: TokenGate): Router {
+  const gated: RequestHandler = (req, res, next) => {
+    const goOn: typeof next = (error) => (error === undefined ? router(req, res, next) : next(error));
+    if (req.url === path) middleware(req, res, goOn);
+    else router(req, res, next);
+  };
+  return Object.setPrototypeOf(gated, router) as Router;
 }
 
 /** Says once that links lead elsewhere than to this router: they are made of the issuer, which knows no mount path then. */

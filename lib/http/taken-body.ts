@@ -2,21 +2,25 @@ import type { IncomingMessage } from 'node:http';
 
 /**
  * Takes a body of a known length out of a request, so that it can be put back at any time later: read to the byte, the stream has not
- * told its end. Nothing where the client has gone.
+ * told its end. Where the client has gone, nobody is called.
  */
-export function takeBody(req: IncomingMessage, length: number): Promise<Buffer | undefined> {
-  return new Promise((resolve) => {
-    const done = (body: Buffer | undefined): void => {
-      req.off('readable', look).off('close', gone).off('error', gone);
-      resolve(body);
-    };
-    const gone = (): void => done(undefined);
-    const look = (): void => {
-      const body = req.read(length) as Buffer | null;
-      if (body !== null) done(body);
-    };
-    req.on('readable', look).on('close', gone).on('error', gone);
+export function takeBody(req: IncomingMessage, length: number, taken: (body: Buffer) => void): void {
+  // Mostly it has come in one packet with the head, which is being parsed in this turn.
+  process.nextTick(() => {
+    const body = req.read(length) as Buffer | null;
+    if (body !== null) taken(body);
+    else takeLater(req, length, taken);
   });
+}
+
+function takeLater(req: IncomingMessage, length: number, taken: (body: Buffer) => void): void {
+  const look = (): void => {
+    const body = req.read(length) as Buffer | null;
+    if (body === null) return;
+    req.off('readable', look);
+    taken(body);
+  };
+  req.on('readable', look);
 }
 
 /** Puts it back, to be read by somebody else. */
@@ -26,5 +30,6 @@ export function giveBack(req: IncomingMessage, body: Buffer): void {
 
 /** Lets the stream come to its end, where nobody else will read it. */
 export function finish(req: IncomingMessage): void {
-  req.resume();
+  if (req.complete) req.read();
+  else req.resume();
 }

@@ -6,7 +6,7 @@ import { holdOf } from '../provider/long-polling.js';
 import { handleOf } from '../request/handle.js';
 import type { PollResult, Polls } from '../request/polls.js';
 import type { Settings } from '../settings.js';
-import { type PlainPoll, plainPollOf } from './plain-poll.js';
+import { plainPollOf } from './plain-poll.js';
 import { finish, giveBack, takeBody } from './taken-body.js';
 
 /** What the gate is made of. */
@@ -38,6 +38,8 @@ const UNUSUAL = [
  */
 export class TokenGate {
   readonly #parts: GateParts;
+  /** What the gate has let pass: where it stands in front of the app, the router need not look again. */
+  readonly #passed = new WeakSet<IncomingMessage>();
 
   constructor(parts: GateParts) {
     this.#parts = parts;
@@ -46,8 +48,8 @@ export class TokenGate {
   /** For the router, at the token endpoint. */
   readonly middleware: RequestHandler = (req, res, next) => {
     const { originalUrl: url } = req;
-    if (this.#parts.credentials.isNoted(req) || url.includes('?') || !isPlain(req)) next();
-    else this.#answer(req, res, url).then((answered) => answered || next(), next);
+    if (this.#passed.has(req) || !isPlain(req)) next();
+    else this.#answer(req, res, url, next);
   };
 
   /** For a server, in front of its whole app. */
@@ -56,53 +58,44 @@ export class TokenGate {
     return (req, res) => {
       const { url = '' } = req;
       if (!credentials.isPlace(url) || !isPlain(req)) listener(req, res);
-      else {
-        this.#answer(req, res, url).then(
-          (answered) => answered || listener(req, res),
-          () => listener(req, res),
-        );
-      }
+      else this.#answer(req, res, url, () => listener(req, res));
     };
   }
 
-  /** Whether the request was answered, or there is nobody left to answer. */
-  async #answer(req: IncomingMessage, res: ServerResponse, url: string): Promise<boolean> {
-    const body = await takeBody(req, Number(req.headers['content-length']));
-    if (body === undefined) return true;
-    const poll = plainPollOf(body.toString('latin1'));
-    const found = poll && (await this.#poll(req, res, url, poll));
-    if (found?.result === 'pending' || found?.result === 'slow_down') {
-      finish(req);
-      if (!res.destroyed) send(res, found.result, found.wait);
-      return true;
-    }
-    giveBack(req, body);
-    return false;
+  /** Without async functions: their promises would cost as much as all else that is done here. */
+  #answer(req: IncomingMessage, res: ServerResponse, url: string, goOn: () => void): void {
+    const { credentials } = this.#parts;
+    takeBody(req, Number(req.headers['content-length']), (body) => {
+      const poll = plainPollOf(body.toString('latin1'));
+      const digest = poll && credentials.digestOf(req.headers.authorization ?? '', poll.credentials);
+      const client = digest && credentials.find(digest);
+      const leave = (): void => {
+        if (digest) credentials.note(req, digest, url);
+        this.#passed.add(req);
+        giveBack(req, body);
+        goOn();
+      };
+      if (!client) return leave();
+      this.#ask(req, res, poll.authReqId, client).then(
+        (found) => {
+          if (found.result !== 'pending' && found.result !== 'slow_down') return leave();
+          finish(req);
+          if (!res.destroyed) send(res, found.result, found.wait);
+        },
+        // A store that does not answer is told by the provider's road, which asks it as the same poll.
+        leave,
+      );
+    });
   }
 
-  async #poll(
-    req: IncomingMessage,
-    res: ServerResponse,
-    url: string,
-    { authReqId, credentials }: PlainPoll,
-  ): Promise<PollResult | undefined> {
-    const known = this.#parts.credentials;
-    const digest = known.digestOf(req.headers.authorization ?? '', credentials);
-    known.note(req, digest, url);
-    const client = known.find(digest);
-    return client && this.#ask(req, res, authReqId, client);
-  }
-
-  /** A store that does not answer is told by the provider's road, which asks it as the same poll. */
-  async #ask(
+  #ask(
     { headers }: IncomingMessage,
     res: ServerResponse,
     authReqId: string,
     { clientId, wait }: KnownClient,
-  ): Promise<PollResult | undefined> {
+  ): Promise<PollResult> {
     const { polls, settings } = this.#parts;
-    const hold = holdOf(headers, wait, res, settings);
-    return polls.poll(handleOf(authReqId), clientId, hold).catch(() => undefined);
+    return polls.poll(handleOf(authReqId), clientId, holdOf(headers, wait, res, settings));
   }
 }
 
@@ -118,12 +111,12 @@ function isPlain({ method, headers }: IncomingMessage): boolean {
 }
 
 const ANSWERS = {
-  pending: bytesOf(new errors.AuthorizationPending()),
-  slow_down: bytesOf(new errors.SlowDown()),
+  pending: bodyOf(new errors.AuthorizationPending()),
+  slow_down: bodyOf(new errors.SlowDown()),
 };
 
-function bytesOf({ error, error_description }: errors.OIDCProviderError): Buffer {
-  return Buffer.from(JSON.stringify({ error, error_description }));
+function bodyOf({ error, error_description }: errors.OIDCProviderError): string {
+  return JSON.stringify({ error, error_description });
 }
 
 /** As the provider answers (RFC 6749 5.2). */

@@ -38,12 +38,9 @@ export class Polls {
    * Polls once. Where the poll may be held, a pending request is answered when it is decided, or after that time.
    * @throws {CibaError} `store_unavailable`
    */
-  async poll(handle: string, clientId: string, hold?: Hold): Promise<PollResult> {
-    const found = await (hold ? this.#polled(handle, clientId, hold) : this.#ask(handle, clientId));
-    if (found.result === 'pending' || found.result === 'slow_down') {
-      this.#parts.events.emit('poll.pending', { handle, clientId, tooFast: found.result === 'slow_down' });
-    }
-    return found;
+  poll(handle: string, clientId: string, hold?: Hold): Promise<PollResult> {
+    if (!hold) return this.#ask(handle, clientId, true);
+    return this.#polled(handle, clientId, hold).then((found) => this.#tell(handle, clientId, found));
   }
 
   async #polled(handle: string, clientId: string, hold: Hold): Promise<PollResult> {
@@ -83,15 +80,24 @@ export class Polls {
    * A poll whose answer was lost may have been counted, or be counted yet. When the client comes again it is the same poll, and
    * is not held against it.
    */
-  async #ask(handle: string, clientId: string): Promise<PollResult> {
+  #ask(handle: string, clientId: string, tells = false): Promise<PollResult> {
     const operation = this.#unanswered.get(handle) ?? randomUUID();
-    try {
-      const found = await this.#parts.store.poll({ handle, clientId, operation });
-      this.#unanswered.forget(handle);
-      return found;
-    } catch (error) {
-      this.#unanswered.keep(handle, operation);
-      throw error;
+    return this.#parts.store.poll({ handle, clientId, operation }).then(
+      (found) => {
+        this.#unanswered.forget(handle);
+        return tells ? this.#tell(handle, clientId, found) : found;
+      },
+      (error: unknown) => {
+        this.#unanswered.keep(handle, operation);
+        throw error;
+      },
+    );
+  }
+
+  #tell(handle: string, clientId: string, found: PollResult): PollResult {
+    if (found.result === 'pending' || found.result === 'slow_down') {
+      this.#parts.events.emit('poll.pending', { handle, clientId, tooFast: found.result === 'slow_down' });
     }
+    return found;
   }
 }

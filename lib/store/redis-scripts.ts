@@ -1,3 +1,4 @@
+import type { Writable } from 'node:stream';
 import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
 import { COMMAND_TIMEOUT, openConnection, type RedisClient, whenReady } from './redis-connection.js';
@@ -14,6 +15,8 @@ export class RedisScripts {
   readonly #timeOffset: () => number;
   readonly #unavailable: (cause: unknown) => void;
   #opened: RedisClient | undefined;
+  /** The connection that holds what it is told until the end of this turn. A cluster's have no such thing. */
+  #gathering: Writable | undefined;
   #closed = false;
 
   constructor(client: RedisClient, timeOffset: () => number, unavailable: (cause: unknown) => void) {
@@ -33,16 +36,32 @@ export class RedisScripts {
   }
 
   /** One deadline for the connection and the command; what fails is unknown, and said to be so. */
-  async send<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
-    try {
-      const redis = this.#connection();
-      const answer = whenReady(redis).then(() => command(redis));
-      return await within(COMMAND_TIMEOUT, 'Redis', answer);
-    } catch (error) {
+  send<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
+    return within(COMMAND_TIMEOUT, 'Redis', this.#sent(command)).catch((error: unknown) => {
       const cause = withoutArguments(error);
       this.#unavailable(cause);
       throw new CibaError('store_unavailable', 'the store did not answer', { cause });
-    }
+    });
+  }
+
+  #sent<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
+    if (this.#closed) return Promise.reject(new Error('the store is closed'));
+    const redis = this.#connection();
+    if (redis.status !== 'ready') return whenReady(redis).then(() => command(redis));
+    this.#gather(redis);
+    return command(redis);
+  }
+
+  /** What one turn of the event loop has to say leaves in one packet: each of its own would cost more than all that is done for a poll. */
+  #gather(redis: RedisClient): void {
+    const { stream } = redis as { readonly stream?: Writable };
+    if (!stream || stream === this.#gathering) return;
+    this.#gathering = stream;
+    stream.cork();
+    setImmediate(() => {
+      this.#gathering = undefined;
+      stream.uncork();
+    });
   }
 
   close(): void {
@@ -52,7 +71,6 @@ export class RedisScripts {
 
   /** Opened when it is first needed: where CIBA is not enabled, never. */
   #connection(): RedisClient {
-    if (this.#closed) throw new Error('the store is closed');
     if (this.#opened) return this.#opened;
     const connection = openConnection(this.#client);
     for (const [name, { numberOfKeys, lua }] of Object.entries(scripts)) {

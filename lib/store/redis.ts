@@ -130,31 +130,9 @@ export class RedisStore implements Store {
     return pending.sort((one, other) => one.expiresAt - other.expiresAt);
   }
 
-  async poll({ handle, clientId, operation }: PollAttempt): Promise<PollResult> {
-    const [result, ...rest] = (await this.#redis.run(
-      'poll',
-      [this.#requestKey(handle)],
-      [clientId, operation, SLOW_DOWN_STEP, POLL_LEEWAY],
-    )) as [PollResult['result'], ...(string | number)[]];
-    switch (result) {
-      case 'pending':
-      case 'slow_down':
-        return { result, wait: rest[0] as number, remaining: rest[1] as number };
-      case 'claimed':
-        return { result, wait: rest[0] as number };
-      case 'approved':
-        return {
-          result,
-          remaining: rest[0] as number,
-          accountId: rest[1] as string,
-          payload: rest[2] as string,
-          decision: rest[3] as string,
-        };
-      case 'denied':
-        return { result, decision: rest[0] as string };
-      default:
-        return { result };
-    }
+  poll({ handle, clientId, operation }: PollAttempt): Promise<PollResult> {
+    const args = [clientId, operation, SLOW_DOWN_STEP, POLL_LEEWAY];
+    return this.#redis.run('poll', [this.#requestKey(handle)], args).then(pollResultOf);
   }
 
   async statusOf(handle: string): Promise<Status | 'gone'> {
@@ -287,6 +265,29 @@ export class RedisStore implements Store {
   #guessKeys({ accountId, clientId }: Guess): string[] {
     const guesses = `${this.#accountKey(accountId)}:guesses`;
     return [guesses, `${guesses}:${digest(clientId)}`];
+  }
+}
+
+function pollResultOf(reply: unknown): PollResult {
+  const [result, ...rest] = reply as [PollResult['result'], ...(string | number)[]];
+  switch (result) {
+    case 'pending':
+    case 'slow_down':
+      return { result, wait: rest[0] as number, remaining: rest[1] as number };
+    case 'claimed':
+      return { result, wait: rest[0] as number };
+    case 'approved':
+      return {
+        result,
+        remaining: rest[0] as number,
+        accountId: rest[1] as string,
+        payload: rest[2] as string,
+        decision: rest[3] as string,
+      };
+    case 'denied':
+      return { result, decision: rest[0] as string };
+    default:
+      return { result };
   }
 }
 
