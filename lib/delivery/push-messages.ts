@@ -1,6 +1,6 @@
 import { within } from '../deadline.js';
 import type { Events } from '../events.js';
-import type { Decision, RequestPayload } from '../request/payload.js';
+import { type Decision, payloadOf } from '../request/payload.js';
 import type { Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Callback } from './callback.js';
 import { pushBody, pushErrorBody, pushErrorOf } from './message.js';
@@ -95,7 +95,7 @@ export class PushMessages {
 }
 
 function grantOf({ request }: StoredDelivery, { authReqId, constraint }: Callback): PushGrant {
-  const { clientId, accountId, payload, decision = '{}' } = request;
-  const { model } = JSON.parse(payload) as RequestPayload;
+  const { clientId, accountId, decision = '{}' } = request;
+  const { model } = payloadOf(request);
   return { authReqId, clientId, accountId, model, decision: JSON.parse(decision) as Decision, constraint };
 }

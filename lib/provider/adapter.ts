@@ -11,7 +11,7 @@ import { CibaError } from '../errors.js';
 import type { Events } from '../events.js';
 import { handleOf } from '../request/handle.js';
 import { newNumber } from '../request/number.js';
-import { type Decision, decidedModel, type RequestPayload, storablePayload } from '../request/payload.js';
+import { type Decision, decidedModel, payloadOf, storablePayload } from '../request/payload.js';
 import type { Polls } from '../request/polls.js';
 import type { Settings } from '../settings.js';
 import type { NewRequest, PollResult, Refusal, Status, Store } from '../store/store.js';
@@ -240,12 +240,13 @@ export class RequestAdapter implements Adapter {
     ctx: KoaContextWithOIDC,
     { accountId, payload, decision, remaining }: Extract<PollResult, { result: 'approved' }>,
   ): Promise<AdapterPayload> {
-    const stored = JSON.parse(payload) as RequestPayload;
+    const clientId = clientIdOf(ctx);
+    const stored = payloadOf({ payload, clientId });
     // The client may be registered for another mode by now: what is pushed is not to be had here as well.
     if (stored.deliveryMode === 'push') throw pushedOnly();
     await checkPinnedKey(ctx, stored.jkt);
     const decided = decidedModel(stored, JSON.parse(decision) as Decision);
-    return { ...decided, ...identity(id, clientIdOf(ctx), accountId, remaining) };
+    return { ...decided, ...identity(id, clientId, accountId, remaining) };
   }
 
   /** The request as the server's own code finds it by its `auth_req_id`. */
@@ -254,7 +255,7 @@ export class RequestAdapter implements Adapter {
     if (!stored) return undefined;
     const decision = stored.decision === undefined ? undefined : (JSON.parse(stored.decision) as Decision);
     return {
-      ...decidedModel(JSON.parse(stored.payload) as RequestPayload, decision),
+      ...decidedModel(payloadOf(stored), decision),
       ...(USED.has(stored.status) && { consumed: true }),
       ...identity(id, stored.clientId, stored.accountId, stored.remaining),
     };

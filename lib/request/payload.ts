@@ -1,3 +1,5 @@
+import type { StoredRequest } from '../store/store.js';
+
 /** One authorization detail (RFC 9396). */
 export interface AuthorizationDetail {
   readonly type: string;
@@ -77,13 +79,39 @@ const without = (
 ): Record<string, unknown> =>
   Object.fromEntries(Object.entries(from).filter(([name, value]) => value !== undefined && !names.has(name)));
 
+/** What of a model follows from the rest of it: a store that holds many requests does not hold it twice. */
+function implied(
+  { scope }: Readonly<Record<string, unknown>>,
+  params: Readonly<Record<string, unknown>>,
+  clientId: unknown,
+): { readonly claims: object; readonly params: Readonly<Record<string, unknown>> } {
+  const { acr_values: acrValues } = params;
+  // As oidc-provider makes them.
+  const claims = acrValues ? { id_token: { acr: { values: String(acrValues).split(' ') } } } : {};
+  return { claims, params: { client_id: clientId, scope } };
+}
+
 /** The part of a model's payload that may be stored. */
 export function storablePayload(
   model: Readonly<Record<string, unknown>>,
   clientName: string | undefined,
   more: Pick<RequestPayload, 'deliveryMode' | 'number' | 'requireAcr' | 'jkt'> = {},
 ): RequestPayload {
-  const kept = without(model, HELD_ELSEWHERE);
+  const { claims, ...kept } = without(model, HELD_ELSEWHERE);
   const params = without((model['params'] ?? {}) as Record<string, unknown>, NOT_STORED);
-  return { model: { ...kept, params }, clientName, ...more };
+  const follows = implied(kept, params, model['clientId']);
+  for (const [name, value] of Object.entries(follows.params)) if (params[name] === value) delete params[name];
+  const own = JSON.stringify(claims) === JSON.stringify(follows.claims) ? {} : { claims };
+  return { model: { ...kept, ...own, params }, clientName, ...more };
+}
+
+/** What {@link storablePayload} made, with what follows from it. */
+export function payloadOf({
+  payload,
+  clientId,
+}: Pick<StoredRequest, 'payload' | 'clientId'>): RequestPayload {
+  const { model, ...more } = JSON.parse(payload) as RequestPayload;
+  const params = model['params'] as Record<string, unknown>;
+  const follows = implied(model, params, clientId);
+  return { ...more, model: { claims: follows.claims, ...model, params: { ...follows.params, ...params } } };
 }

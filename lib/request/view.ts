@@ -1,5 +1,5 @@
 import type { Status, StoredRequest } from '../store/store.js';
-import type { AuthorizationDetail, Decision, RequestPayload } from './payload.js';
+import { type AuthorizationDetail, type Decision, payloadOf, type RequestPayload } from './payload.js';
 
 /** A request as a person, a device or an operator may see it. The `auth_req_id` is a bearer secret and is never among it. */
 export interface RequestView {
@@ -38,7 +38,7 @@ export interface RequestView {
 
 /** Makes the view of a stored request. */
 export function viewOf(stored: StoredRequest): RequestView {
-  const { model, clientName, number } = JSON.parse(stored.payload) as RequestPayload;
+  const { model, clientName, number } = payloadOf(stored);
   const { numberMatched } = JSON.parse(stored.decision || '{}') as Decision;
   const params = (model['params'] ?? {}) as Record<string, unknown>;
   return {
