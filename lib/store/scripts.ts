@@ -87,6 +87,26 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+local function write_text(key, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  repeat
+    pieces = pieces + 1
+    fields[2 * pieces - 1] = name .. pieces
+    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+  until pieces * size >= #text
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+local function read_text(key, name)
+  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = redis.call('HGET', key, name .. #pieces + 1)
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
 local now = clock(ARGV[1])
 local ended_by = 'advanced' .. ARGV[2]
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'prompt', ended_by, 'nextprompt')
@@ -96,8 +116,8 @@ if r[6] == ARGV[5] then
   return math.max(0, tonumber(r[7]) - now)
 end
 if r[5] ~= ARGV[2] then return false end
-redis.call('HSET', KEYS[1], 'prompt', r[5] + 1, 'progress', ARGV[4], ended_by, ARGV[5], 'nextprompt',
-  now + tonumber(ARGV[3]))
+redis.call('HSET', KEYS[1], 'prompt', r[5] + 1, ended_by, ARGV[5], 'nextprompt', now + tonumber(ARGV[3]))
+write_text(KEYS[1], 'progress', ARGV[4])
 return tonumber(ARGV[3])
 `,
   },
@@ -235,12 +255,33 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+local function write_text(key, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  repeat
+    pieces = pieces + 1
+    fields[2 * pieces - 1] = name .. pieces
+    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+  until pieces * size >= #text
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+local function read_text(key, name)
+  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = redis.call('HGET', key, name .. #pieces + 1)
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease')
 if r[1] then return status_at(now, r[1], r[2], r[3], r[4]) == 'pending' and 'ok' or 'over' end
 local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
-  'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6], 'payload', ARGV[7])
+  'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6])
+write_text(KEYS[1], 'payload', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
 if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'prompt', ARGV[10]) end
 if ARGV[8] ~= '' then
@@ -275,6 +316,26 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+local function write_text(key, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  repeat
+    pieces = pieces + 1
+    fields[2 * pieces - 1] = name .. pieces
+    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+  until pieces * size >= #text
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+local function read_text(key, name)
+  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = redis.call('HGET', key, name .. #pieces + 1)
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided',
   'decidedat')
@@ -284,8 +345,8 @@ if ARGV[2] ~= '' and ARGV[2] ~= '=' .. r[6] then return {'forbidden'} end
 local since = now - tonumber(r[8] or now)
 if r[7] ~= ARGV[5] then
   if status ~= 'pending' then return {'conflict', status} end
-  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decision', ARGV[4], 'decided', ARGV[5],
-    'decidedat', now)
+  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decided', ARGV[5], 'decidedat', now)
+  write_text(KEYS[1], 'decision', ARGV[4])
 end
 return {'decided', r[5], r[6], since}
 `,
@@ -312,14 +373,35 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+local function write_text(key, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  repeat
+    pieces = pieces + 1
+    fields[2 * pieces - 1] = name .. pieces
+    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+  until pieces * size >= #text
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+local function read_text(key, name)
+  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = redis.call('HGET', key, name .. #pieces + 1)
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
-  'delivery', 'attempts', 'turn', 'due', 'note', 'prompt')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
+  'attempts', 'turn', 'due', 'note', 'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
-if status == 'gone' or not r[9] then return {'gone'} end
+if status == 'gone' or not r[7] then return {'gone'} end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8],
-  r[9], tonumber(r[10]), tonumber(r[11]), tonumber(r[12] or 0), r[13], c[1], c[2], r[14]}
+local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision,
+  r[7], tonumber(r[8]), tonumber(r[9]), tonumber(r[10] or 0), r[11], c[1], c[2], r[12]}
 `,
   },
   due: {
@@ -519,6 +601,26 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+local function write_text(key, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  repeat
+    pieces = pieces + 1
+    fields[2 * pieces - 1] = name .. pieces
+    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+  until pieces * size >= #text
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+local function read_text(key, name)
+  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = redis.call('HGET', key, name .. #pieces + 1)
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'told')
 local status = status_at(now, r[1], r[2], r[3], r[4])
@@ -537,10 +639,14 @@ if status == 'pending' then
   return {told, interval, tonumber(r[2]) - now}
 end
 if status == 'approved' then
-  local body = redis.call('HMGET', KEYS[1], 'account', 'payload', 'decision')
-  return {status, tonumber(r[2]) - now, body[1], body[2], body[3]}
+  local account = redis.call('HGET', KEYS[1], 'account')
+  local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+  return {status, tonumber(r[2]) - now, account, payload, decision}
 end
-if status == 'denied' then return {status, redis.call('HGET', KEYS[1], 'decision')} end
+if status == 'denied' then
+  local decision = read_text(KEYS[1], 'decision')
+  return {status, decision}
+end
 if status == 'claimed' then return {status, tonumber(r[4]) - now} end
 return {status}
 `,
@@ -600,12 +706,35 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+local function write_text(key, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  repeat
+    pieces = pieces + 1
+    fields[2 * pieces - 1] = name .. pieces
+    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+  until pieces * size >= #text
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+local function read_text(key, name)
+  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = redis.call('HGET', key, name .. #pieces + 1)
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
-  'delivery', 'prompt', 'progress')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
+  'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
-if status == 'gone' or not r[10] then return {'gone'} end
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8], r[9], tonumber(r[10]), r[11]}
+if status == 'gone' or not r[8] then return {'gone'} end
+local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+local progress = read_text(KEYS[1], 'progress')
+return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision, r[7], tonumber(r[8]),
+  progress}
 `,
   },
   read: {
@@ -628,12 +757,33 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+local function write_text(key, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  repeat
+    pieces = pieces + 1
+    fields[2 * pieces - 1] = name .. pieces
+    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+  until pieces * size >= #text
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+local function read_text(key, name)
+  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = redis.call('HGET', key, name .. #pieces + 1)
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
-  'delivery', 'prompt')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
+  'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8], r[9], r[10]}
+local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision, r[7], r[8]}
 `,
   },
   release: {

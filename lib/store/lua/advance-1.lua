@@ -11,6 +11,7 @@
 ]]
 --- @include "clock"
 --- @include "status"
+--- @include "text"
 local now = clock(ARGV[1])
 local ended_by = 'advanced' .. ARGV[2]
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'prompt', ended_by, 'nextprompt')
@@ -20,6 +21,6 @@ if r[6] == ARGV[5] then
   return math.max(0, tonumber(r[7]) - now)
 end
 if r[5] ~= ARGV[2] then return false end
-redis.call('HSET', KEYS[1], 'prompt', r[5] + 1, 'progress', ARGV[4], ended_by, ARGV[5], 'nextprompt',
-  now + tonumber(ARGV[3]))
+redis.call('HSET', KEYS[1], 'prompt', r[5] + 1, ended_by, ARGV[5], 'nextprompt', now + tonumber(ARGV[3]))
+write_text(KEYS[1], 'progress', ARGV[4])
 return tonumber(ARGV[3])

@@ -10,6 +10,7 @@
 ]]
 --- @include "clock"
 --- @include "status"
+--- @include "text"
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided',
   'decidedat')
@@ -19,7 +20,7 @@ if ARGV[2] ~= '' and ARGV[2] ~= '=' .. r[6] then return {'forbidden'} end
 local since = now - tonumber(r[8] or now)
 if r[7] ~= ARGV[5] then
   if status ~= 'pending' then return {'conflict', status} end
-  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decision', ARGV[4], 'decided', ARGV[5],
-    'decidedat', now)
+  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decided', ARGV[5], 'decidedat', now)
+  write_text(KEYS[1], 'decision', ARGV[4])
 end
 return {'decided', r[5], r[6], since}

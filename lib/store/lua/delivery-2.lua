@@ -8,11 +8,13 @@
 ]]
 --- @include "clock"
 --- @include "status"
+--- @include "text"
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'payload', 'decision',
-  'delivery', 'attempts', 'turn', 'due', 'note', 'prompt')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
+  'attempts', 'turn', 'due', 'note', 'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
-if status == 'gone' or not r[9] then return {'gone'} end
+if status == 'gone' or not r[7] then return {'gone'} end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], r[7], r[8],
-  r[9], tonumber(r[10]), tonumber(r[11]), tonumber(r[12] or 0), r[13], c[1], c[2], r[14]}
+local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision,
+  r[7], tonumber(r[8]), tonumber(r[9]), tonumber(r[10] or 0), r[11], c[1], c[2], r[12]}

@@ -12,6 +12,7 @@
 ]]
 --- @include "clock"
 --- @include "status"
+--- @include "text"
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'told')
 local status = status_at(now, r[1], r[2], r[3], r[4])
@@ -30,9 +31,13 @@ if status == 'pending' then
   return {told, interval, tonumber(r[2]) - now}
 end
 if status == 'approved' then
-  local body = redis.call('HMGET', KEYS[1], 'account', 'payload', 'decision')
-  return {status, tonumber(r[2]) - now, body[1], body[2], body[3]}
+  local account = redis.call('HGET', KEYS[1], 'account')
+  local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+  return {status, tonumber(r[2]) - now, account, payload, decision}
 end
-if status == 'denied' then return {status, redis.call('HGET', KEYS[1], 'decision')} end
+if status == 'denied' then
+  local decision = read_text(KEYS[1], 'decision')
+  return {status, decision}
+end
 if status == 'claimed' then return {status, tonumber(r[4]) - now} end
 return {status}

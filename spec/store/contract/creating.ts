@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { ask, decide, type Given, LIFETIME, needs, newRequest, places, roads } from './given.js';
+import { ask, decide, type Given, LIFETIME, needs, newRequest, places, poll, roads } from './given.js';
 
 /** Storing, reading and listing requests. */
 export function creating(given: () => Given): void {
@@ -18,6 +18,22 @@ export function creating(given: () => Given): void {
     expect(stored?.remaining).toBeGreaterThan(LIFETIME - tick);
     expect(stored?.remaining).toBeLessThanOrEqual(LIFETIME);
   });
+
+  test.each([0, 1, 63, 64, 65, 128, 2_047, 2_048, 2_049, 60_000])(
+    'a payload and a decision of %d characters are read back as they were',
+    async (length) => {
+      const { store, other } = given();
+      const text = 'ä€x'.repeat(length).slice(0, length);
+      const payload = 'x'.repeat(length);
+      const request = await ask(store, { payload });
+      expect((await other.read(request.handle))?.payload).toBe(payload);
+      const { handle, accountId } = request;
+      const decided = { handle, accountId, verdict: 'approved', decision: text, operation: 'o' } as const;
+      await other.decide(decided);
+      expect(await store.read(handle)).toMatchObject({ payload, decision: text });
+      expect(await poll(store, handle)).toMatchObject({ payload, decision: text });
+    },
+  );
 
   test('the remaining life shrinks with time and ends at 0, the end of life stays', async () => {
     const { store, clock, tick } = given();

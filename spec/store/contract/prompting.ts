@@ -173,4 +173,15 @@ export function prompting(given: () => Given): void {
     expect((await store.outbox.find(handle))?.request.prompted).toBe(true);
     expect((await store.prompts.find(handle))?.request.told).toBe(true);
   });
+
+  test('what a turn wrote down replaces what the turn before it did, whatever their lengths', async () => {
+    const { store, other } = given();
+    const { handle } = await ask(store, { prompted: true });
+    for (const [index, length] of [10, 300, 64, 2_100, 0, 130].entries()) {
+      const progress = 'p'.repeat(length);
+      const turn = { turn: index + 1, progress, delay: 0, operation: randomUUID() };
+      expect(await store.prompts.advance(handle, turn)).toBe(true);
+      expect(await other.prompts.find(handle)).toMatchObject({ turn: index + 2, progress });
+    }
+  });
 }
