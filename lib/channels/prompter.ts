@@ -1,8 +1,8 @@
-import { randomUUID } from 'node:crypto';
 import { within } from '../deadline.js';
 import type { DeliveryQueue } from '../delivery/queue.js';
 import type { CibaEvents, Events } from '../events.js';
 import { type RequestView, viewOf } from '../request/view.js';
+import { newOperation } from '../store/operation.js';
 import { PROMPT_TAKEN_FOR, type StoredPrompt, type Prompts as StoredPrompts } from '../store/prompts.js';
 import {
   beginSteps,
@@ -121,7 +121,7 @@ export class Prompter {
       turn,
       progress: JSON.stringify(progress),
       delay: goesOn ? PROMPT_TAKEN_FOR : delay,
-      operation: randomUUID(),
+      operation: newOperation(),
     });
     if (!advanced) return 'superseded';
     for (const [name, event] of told) events.emit(name, event as never);

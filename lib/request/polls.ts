@@ -1,5 +1,5 @@
-import { randomUUID } from 'node:crypto';
 import type { Events } from '../events.js';
+import { newOperation } from '../store/operation.js';
 import type { PollResult, Store, Unanswered } from '../store/store.js';
 import type { HeldPolls, Place, Waiting } from './held-polls.js';
 import { KeptOperations } from './kept-operations.js';
@@ -81,7 +81,7 @@ export class Polls {
    * is not held against it.
    */
   #ask(handle: string, clientId: string, tells = false): Promise<PollResult> {
-    const operation = this.#unanswered.get(handle) ?? randomUUID();
+    const operation = this.#unanswered.get(handle) ?? newOperation();
     return this.#parts.store.poll({ handle, clientId, operation }).then(
       (found) => {
         this.#unanswered.forget(handle);

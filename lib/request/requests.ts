@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
 import { CibaError, type Outcome } from '../errors.js';
 import type { Events } from '../events.js';
+import { newOperation } from '../store/operation.js';
 import { ANNOUNCED_WITHIN } from '../store/prompts.js';
 import type { Status, Store, StoredRequest, Verdict } from '../store/store.js';
 import { handleOf } from './handle.js';
@@ -268,7 +268,7 @@ export class Requests {
       accountId: decider === SERVER ? undefined : decider,
       verdict,
       decision: JSON.stringify(decision),
-      operation: randomUUID(),
+      operation: newOperation(),
       cooldown: counts ? cooldown : undefined,
     };
     // Before the decision, so that a process which dies right after it leaves a trace that another one finds.

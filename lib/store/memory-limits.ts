@@ -26,19 +26,18 @@ export class MemoryLimits {
     this.#cooldown = Math.max(this.#cooldown, limits.cooldown);
     const pair = this.#set('pair', accountId, clientId);
     const refused = this.#set('refused', accountId, clientId);
-    if (limits.refusals !== undefined) {
-      for (const [expired, at] of pair) {
-        if (at <= now && at + limits.cooldown > now) refused.set(expired, at + limits.cooldown);
-      }
-    }
     const [client, account] = [this.#set('client', clientId), this.#set('account', accountId)];
-    for (const set of [client, account, pair, refused]) this.#prune(set);
+    for (const set of [client, account, refused]) this.#prune(set);
+    // What was not answered stays for as long as it counts.
+    this.#prune(pair, limits.refusals === undefined ? now : now - limits.cooldown);
+    const pending = [...pair.values()].filter((end) => end > now).length;
+    const unanswered = pair.size - pending;
     if (account.has(handle)) return undefined;
-    if (isFull(client, limits.client)) return 'client';
+    if (isFull(client.size, limits.client)) return 'client';
     if (refused.has(BLOCK)) return 'blocked';
-    if (isFull(refused, limits.refusals)) return 'refusals';
-    if (isFull(account, limits.account)) return 'account';
-    if (isFull(pair, limits.accountAndClient)) return 'account_and_client';
+    if (isFull(refused.size + unanswered, limits.refusals)) return 'refusals';
+    if (isFull(account.size, limits.account)) return 'account';
+    if (isFull(pending, limits.accountAndClient)) return 'account_and_client';
     const until = now + lifetime;
     account.set(handle, until);
     if (limits.accountAndClient !== undefined || limits.refusals !== undefined) pair.set(handle, until);
@@ -64,7 +63,6 @@ export class MemoryLimits {
 
   unblock(accountId: string, clientId: string): void {
     this.#set('refused', accountId, clientId).clear();
-    // What ended there is counted when the client comes again.
     this.#prune(this.#set('pair', accountId, clientId));
   }
 
@@ -73,7 +71,7 @@ export class MemoryLimits {
     this.#prune(account);
     this.#prune(pair);
     if (pair.has(operation)) return true;
-    if (isFull(account, most.account) || isFull(pair, most.accountAndClient)) return false;
+    if (isFull(account.size, most.account) || isFull(pair.size, most.accountAndClient)) return false;
     for (const set of [account, pair]) set.set(operation, this.#now() + lifetime);
     return true;
   }
@@ -112,10 +110,10 @@ export class MemoryLimits {
     return found;
   }
 
-  #prune(set: Counted): void {
-    for (const [name, until] of set) if (until <= this.#now()) set.delete(name);
+  #prune(set: Counted, time: number = this.#now()): void {
+    for (const [name, until] of set) if (until <= time) set.delete(name);
   }
 }
 
-const isFull = (set: Counted, places: number | undefined): boolean =>
-  places !== undefined && set.size >= places;
+const isFull = (count: number, places: number | undefined): boolean =>
+  places !== undefined && count >= places;

@@ -7,7 +7,7 @@ import { type ScriptName, scripts } from './scripts.js';
 type Argument = string | number;
 
 /** Version of the scripts and of the records: two versions of the plugin can share a connection and a server. */
-const VERSION = 1;
+const VERSION = 2;
 
 /** Runs the scripts of a store over one connection, each within one deadline. */
 export class RedisScripts {

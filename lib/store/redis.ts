@@ -27,7 +27,7 @@ import type {
 const FIRST_TURN = 1;
 
 /**
- * A {@link Store} in Redis. Each request is one hash, each account and each client has a sorted set of its pending handles. Every script
+ * A {@link Store} in Redis. Each request is one hash, each account and each client has a sorted set of its pending requests. Every script
  * touches keys of one slot; what needs two slots is two steps, each safe to repeat.
  */
 export class RedisStore implements Store {
@@ -90,6 +90,7 @@ export class RedisStore implements Store {
       if (taken === 'full') return 'client';
     }
     const admitted = await this.#redis.run('admit', this.#accountKeys(accountId, clientId), [
+      digest(clientId),
       handle,
       lifetime,
       limits.account ?? -1,
@@ -124,8 +125,8 @@ export class RedisStore implements Store {
   }
 
   async list(accountId: string): Promise<StoredRequest[]> {
-    const handles = await this.#redis.send((redis) => redis.zrange(this.#accountKey(accountId), '0', '-1'));
-    const found = await Promise.all(handles.map((handle) => this.read(handle)));
+    const entries = (await this.#redis.run('pending', [this.#accountKey(accountId)], [])) as string[];
+    const found = await Promise.all(entries.map((entry) => this.read(entry.slice(entry.indexOf(':') + 1))));
     const pending = found.filter((request) => request?.status === 'pending') as StoredRequest[];
     return pending.sort((one, other) => one.expiresAt - other.expiresAt);
   }
@@ -186,8 +187,9 @@ export class RedisStore implements Store {
     const found = owner ?? (await this.read(handle));
     await this.#redis.send((redis) => redis.del(this.#requestKey(handle), callbackKey(this.#prefix, handle)));
     if (!found) return;
-    await this.#redis.run('leave', this.#accountKeys(found.accountId, found.clientId), [handle, 0]);
-    await this.#redis.send((redis) => redis.zrem(this.#clientKey(found.clientId), handle));
+    const { accountId, clientId } = found;
+    await this.#redis.run('leave', this.#accountKeys(accountId, clientId), [digest(clientId), handle, 0]);
+    await this.#redis.send((redis) => redis.zrem(this.#clientKey(clientId), handle));
   }
 
   async block(accountId: string, clientId: string, lifetime: number): Promise<void> {
@@ -195,8 +197,8 @@ export class RedisStore implements Store {
   }
 
   async unblock(accountId: string, clientId: string): Promise<void> {
-    const [, pair = '', refused = ''] = this.#accountKeys(accountId, clientId);
-    await this.#redis.run('unblock', [refused, pair], []);
+    const [index = '', refused = ''] = this.#accountKeys(accountId, clientId);
+    await this.#redis.run('unblock', [refused, index], [digest(clientId)]);
   }
 
   async guess(guess: Guess): Promise<boolean> {
@@ -230,7 +232,7 @@ export class RedisStore implements Store {
   async #leavePlaces(handle: string, { accountId, clientId }: Owner, cooldown = 0): Promise<void> {
     const keys = this.#accountKeys(accountId, clientId);
     await Promise.allSettled([
-      this.#redis.run('leave', keys, [handle, cooldown]),
+      this.#redis.run('leave', keys, [digest(clientId), handle, cooldown]),
       this.#redis.send((redis) => redis.zrem(this.#clientKey(clientId), handle)),
     ]);
   }
@@ -258,8 +260,7 @@ export class RedisStore implements Store {
 
   /** All of an account in one slot. */
   #accountKeys(accountId: string, clientId: string): string[] {
-    const account = this.#accountKey(accountId);
-    return [account, `${account}:client:${digest(clientId)}`, this.#refusedKey(accountId, clientId)];
+    return [this.#accountKey(accountId), this.#refusedKey(accountId, clientId)];
   }
 
   #guessKeys({ accountId, clientId }: Guess): string[] {
@@ -291,8 +292,8 @@ function pollResultOf(reply: unknown): PollResult {
   }
 }
 
-/** Hashed, so that no name can steer a key or be read from one. */
-const digest = (name: string): string => createHash('sha256').update(name).digest('base64url');
+/** Hashed, so that no name can steer a key or be read from one; 132 bits: two names for one are found by no chance, and would share a limit. */
+const digest = (name: string): string => createHash('sha256').update(name).digest('base64url').slice(0, 22);
 
 type Found = [
   status: Status | 'gone',

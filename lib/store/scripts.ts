@@ -7,25 +7,25 @@ export interface Script {
 }
 
 /** The name of a script. */
-export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'status' | 'told' | 'unblock';
+export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'pending' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'status' | 'told' | 'unblock';
 
 /** One script per state change, by name. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
   admit: {
-    numberOfKeys: 3,
+    numberOfKeys: 2,
     lua: `--[[
   Takes a place among an account's pending requests, and among those of the account and the client. A request that ended there without
   having left was not answered, and counts as a refusal.
-  KEYS[1] the account's index, a sorted set of handles by expiry
-  KEYS[2] the index of the account and the client
-  KEYS[3] what the account refused the client, a sorted set of handles by the time until which they count; '!' is a block
+  KEYS[1] the account's index, a sorted set of the client's digest, ':' and the handle, by expiry
+  KEYS[2] what the account refused the client, a sorted set of handles by the time until which they count; '!' is a block
   ARGV[1] clock offset in ms
-  ARGV[2] handle
-  ARGV[3] lifetime in ms
-  ARGV[4] how many places the account has, -1 for any number
-  ARGV[5] how many places the account has for the client, -1 for any number
-  ARGV[6] how many refusals there may be, -1 for any number
-  ARGV[7] how long a refusal counts, in ms
+  ARGV[2] the client's digest
+  ARGV[3] handle
+  ARGV[4] lifetime in ms
+  ARGV[5] how many places the account has, -1 for any number
+  ARGV[6] how many places the account has for the client, -1 for any number
+  ARGV[7] how many refusals there may be, -1 for any number
+  ARGV[8] how long a refusal counts, in ms
   Output  'ok', or which limit is reached: 'blocked', 'refusals', 'account', 'account_and_client'
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -37,28 +37,32 @@ end
 local function outlive(key, time)
   if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
 end
+-- The entries of a client in an account's index, of those that end between two times.
+local function of_client(index, client, from, to)
+  local entries = {}
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', index, from, to)) do
+    if entry:sub(1, #client + 1) == client .. ':' then entries[#entries + 1] = entry end
+  end
+  return entries
+end
 local now = clock(ARGV[1])
-local lifetime, cooldown = tonumber(ARGV[3]), tonumber(ARGV[7])
+local lifetime = tonumber(ARGV[4])
+-- What was not answered stays for as long as it counts.
+local stays = ARGV[7] ~= '-1' and tonumber(ARGV[8]) or 0
+local entry = ARGV[2] .. ':' .. ARGV[3]
+local pending = '(' .. now
 local function full(count, places) return places ~= '-1' and count >= tonumber(places) end
+local function of_this(from, to) return #of_client(KEYS[1], ARGV[2], from, to) end
 
-if ARGV[6] ~= '-1' then
-  local expired = redis.call('ZRANGEBYSCORE', KEYS[2], now - cooldown, now, 'WITHSCORES')
-  for i = 1, #expired, 2 do redis.call('ZADD', KEYS[3], tonumber(expired[i + 1]) + cooldown, expired[i]) end
-  if #expired > 0 then outlive(KEYS[3], cooldown) end
-end
-for i = 1, 3 do redis.call('ZREMRANGEBYSCORE', KEYS[i], '-inf', now) end
-if redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 'ok' end
-if redis.call('ZSCORE', KEYS[3], '!') then return 'blocked' end
-if full(redis.call('ZCARD', KEYS[3]), ARGV[6]) then return 'refusals' end
-if full(redis.call('ZCARD', KEYS[1]), ARGV[4]) then return 'account' end
-if full(redis.call('ZCARD', KEYS[2]), ARGV[5]) then return 'account_and_client' end
-redis.call('ZADD', KEYS[1], now + lifetime, ARGV[2])
-outlive(KEYS[1], lifetime)
-if ARGV[5] ~= '-1' or ARGV[6] ~= '-1' then
-  redis.call('ZADD', KEYS[2], now + lifetime, ARGV[2])
-  -- Longer than what it holds: what was not answered is counted when the client comes again.
-  outlive(KEYS[2], lifetime + cooldown)
-end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - stays)
+redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
+if redis.call('ZSCORE', KEYS[1], entry) then return 'ok' end
+if redis.call('ZSCORE', KEYS[2], '!') then return 'blocked' end
+if full(redis.call('ZCARD', KEYS[2]) + of_this('-inf', now), ARGV[7]) then return 'refusals' end
+if full(redis.call('ZCOUNT', KEYS[1], pending, '+inf'), ARGV[5]) then return 'account' end
+if ARGV[6] ~= '-1' and full(of_this(pending, '+inf'), ARGV[6]) then return 'account_and_client' end
+redis.call('ZADD', KEYS[1], now + lifetime, entry)
+outlive(KEYS[1], lifetime + stays)
 return 'ok'
 `,
   },
@@ -87,7 +91,9 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
--- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
 local function write_text(key, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
   local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
@@ -255,7 +261,9 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
--- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
 local function write_text(key, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
   local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
@@ -281,7 +289,7 @@ if r[1] then return status_at(now, r[1], r[2], r[3], r[4]) == 'pending' and 'ok'
 local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
   'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6])
-write_text(KEYS[1], 'payload', ARGV[7])
+write_text(KEYS[1], PAYLOAD, ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
 if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'prompt', ARGV[10]) end
 if ARGV[8] ~= '' then
@@ -316,7 +324,9 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
--- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
 local function write_text(key, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
   local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
@@ -373,7 +383,9 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
--- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
 local function write_text(key, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
   local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
@@ -399,7 +411,7 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'cl
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' or not r[7] then return {'gone'} end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
-local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
 return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision,
   r[7], tonumber(r[8]), tonumber(r[9]), tonumber(r[10] or 0), r[11], c[1], c[2], r[12]}
 `,
@@ -522,15 +534,15 @@ return ARGV[2]
 `,
   },
   leave: {
-    numberOfKeys: 3,
+    numberOfKeys: 2,
     lua: `--[[
-  Leaves the places of a request, and counts its refusal where it is one.
+  Leaves the place of a request, and counts its refusal where it is one.
   KEYS[1] the account's index
-  KEYS[2] the index of the account and the client
-  KEYS[3] what the account refused the client
+  KEYS[2] what the account refused the client
   ARGV[1] clock offset in ms
-  ARGV[2] handle
-  ARGV[3] how long it counts as a refusal yet, in ms, 0 where it does not
+  ARGV[2] the client's digest
+  ARGV[3] handle
+  ARGV[4] how long it counts as a refusal yet, in ms, 0 where it does not
   Output  'ok'
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -542,12 +554,11 @@ end
 local function outlive(key, time)
   if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
 end
-redis.call('ZREM', KEYS[1], ARGV[2])
-redis.call('ZREM', KEYS[2], ARGV[2])
-if ARGV[3] ~= '0' then
+redis.call('ZREM', KEYS[1], ARGV[2] .. ':' .. ARGV[3])
+if ARGV[4] ~= '0' then
   -- A repeat counts no longer than the first.
-  redis.call('ZADD', KEYS[3], 'NX', clock(ARGV[1]) + tonumber(ARGV[3]), ARGV[2])
-  outlive(KEYS[3], tonumber(ARGV[3]))
+  redis.call('ZADD', KEYS[2], 'NX', clock(ARGV[1]) + tonumber(ARGV[4]), ARGV[3])
+  outlive(KEYS[2], tonumber(ARGV[4]))
 end
 return 'ok'
 `,
@@ -573,6 +584,22 @@ if used[1] and now < tonumber(used[2]) then return used[1] == ARGV[2] and 1 or 0
 redis.call('HSET', KEYS[1], 'by', ARGV[2], 'until', now + tonumber(ARGV[3]))
 redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
+`,
+  },
+  pending: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Lists an account's pending requests.
+  KEYS[1] the account's index
+  ARGV[1] clock offset in ms
+  Output  the entries of the index
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+return redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. clock(ARGV[1]), '+inf')
 `,
   },
   poll: {
@@ -601,7 +628,9 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
--- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
 local function write_text(key, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
   local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
@@ -622,25 +651,28 @@ local function read_text(key, name)
   return #pieces > 0 and table.concat(pieces)
 end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'told')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'slowed')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
 if status == 'pending' then
   -- A repeat; one that comes when the next poll is due is the next poll.
   if r[8] == ARGV[3] and now < tonumber(r[7]) then
-    return {r[9], tonumber(r[7]) - now, tonumber(r[2]) - now}
+    return {r[9] and 'slow_down' or 'pending', tonumber(r[7]) - now, tonumber(r[2]) - now}
   end
   local interval, told = tonumber(r[6]), 'pending'
   if r[7] and now + tonumber(ARGV[5]) < tonumber(r[7]) then
     interval, told = interval + tonumber(ARGV[4]), 'slow_down'
+    redis.call('HSET', KEYS[1], 'interval', interval, 'slowed', 1)
+  elseif r[9] then
+    redis.call('HDEL', KEYS[1], 'slowed')
   end
-  redis.call('HSET', KEYS[1], 'interval', interval, 'next', now + interval, 'poll', ARGV[3], 'told', told)
+  redis.call('HSET', KEYS[1], 'next', now + interval, 'poll', ARGV[3])
   return {told, interval, tonumber(r[2]) - now}
 end
 if status == 'approved' then
   local account = redis.call('HGET', KEYS[1], 'account')
-  local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+  local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
   return {status, tonumber(r[2]) - now, account, payload, decision}
 end
 if status == 'denied' then
@@ -706,7 +738,9 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
--- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
 local function write_text(key, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
   local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
@@ -731,7 +765,7 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'cl
   'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' or not r[8] then return {'gone'} end
-local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
 local progress = read_text(KEYS[1], 'progress')
 return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision, r[7], tonumber(r[8]),
   progress}
@@ -757,7 +791,9 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
--- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
 local function write_text(key, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
   local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
@@ -782,7 +818,7 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'cl
   'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
-local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
 return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision, r[7], r[8]}
 `,
   },
@@ -1008,8 +1044,9 @@ return ARGV[2]
     lua: `--[[
   Forgets what an account refused a client, a block and what was not answered included.
   KEYS[1] what the account refused the client
-  KEYS[2] the index of the account and the client, a sorted set of handles by expiry
+  KEYS[2] the account's index
   ARGV[1] clock offset in ms
+  ARGV[2] the client's digest
   Output  'ok'
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -1017,9 +1054,16 @@ local function clock(offset)
   local time = redis.call('TIME')
   return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
 end
+-- The entries of a client in an account's index, of those that end between two times.
+local function of_client(index, client, from, to)
+  local entries = {}
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', index, from, to)) do
+    if entry:sub(1, #client + 1) == client .. ':' then entries[#entries + 1] = entry end
+  end
+  return entries
+end
 redis.call('DEL', KEYS[1])
--- What ended there is counted when the client comes again.
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', clock(ARGV[1]))
+for _, entry in ipairs(of_client(KEYS[2], ARGV[2], '-inf', clock(ARGV[1]))) do redis.call('ZREM', KEYS[2], entry) end
 return 'ok'
 `,
   },

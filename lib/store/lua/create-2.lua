@@ -23,7 +23,7 @@ if r[1] then return status_at(now, r[1], r[2], r[3], r[4]) == 'pending' and 'ok'
 local expires = now + tonumber(ARGV[4])
 redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
   'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6])
-write_text(KEYS[1], 'payload', ARGV[7])
+write_text(KEYS[1], PAYLOAD, ARGV[7])
 redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
 if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'prompt', ARGV[10]) end
 if ARGV[8] ~= '' then

@@ -15,6 +15,6 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'cl
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' or not r[7] then return {'gone'} end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
-local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
 return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision,
   r[7], tonumber(r[8]), tonumber(r[9]), tonumber(r[10] or 0), r[11], c[1], c[2], r[12]}

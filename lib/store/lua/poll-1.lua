@@ -14,25 +14,28 @@
 --- @include "status"
 --- @include "text"
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'told')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'slowed')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
 if status == 'pending' then
   -- A repeat; one that comes when the next poll is due is the next poll.
   if r[8] == ARGV[3] and now < tonumber(r[7]) then
-    return {r[9], tonumber(r[7]) - now, tonumber(r[2]) - now}
+    return {r[9] and 'slow_down' or 'pending', tonumber(r[7]) - now, tonumber(r[2]) - now}
   end
   local interval, told = tonumber(r[6]), 'pending'
   if r[7] and now + tonumber(ARGV[5]) < tonumber(r[7]) then
     interval, told = interval + tonumber(ARGV[4]), 'slow_down'
+    redis.call('HSET', KEYS[1], 'interval', interval, 'slowed', 1)
+  elseif r[9] then
+    redis.call('HDEL', KEYS[1], 'slowed')
   end
-  redis.call('HSET', KEYS[1], 'interval', interval, 'next', now + interval, 'poll', ARGV[3], 'told', told)
+  redis.call('HSET', KEYS[1], 'next', now + interval, 'poll', ARGV[3])
   return {told, interval, tonumber(r[2]) - now}
 end
 if status == 'approved' then
   local account = redis.call('HGET', KEYS[1], 'account')
-  local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+  local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
   return {status, tonumber(r[2]) - now, account, payload, decision}
 end
 if status == 'denied' then

@@ -12,7 +12,7 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'cl
   'prompt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' or not r[8] then return {'gone'} end
-local payload, decision = read_text(KEYS[1], 'payload'), read_text(KEYS[1], 'decision')
+local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
 local progress = read_text(KEYS[1], 'progress')
 return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision, r[7], tonumber(r[8]),
   progress}

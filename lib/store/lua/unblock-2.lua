@@ -1,12 +1,13 @@
 --[[
   Forgets what an account refused a client, a block and what was not answered included.
   KEYS[1] what the account refused the client
-  KEYS[2] the index of the account and the client, a sorted set of handles by expiry
+  KEYS[2] the account's index
   ARGV[1] clock offset in ms
+  ARGV[2] the client's digest
   Output  'ok'
 ]]
 --- @include "clock"
+--- @include "of-client"
 redis.call('DEL', KEYS[1])
--- What ended there is counted when the client comes again.
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', clock(ARGV[1]))
+for _, entry in ipairs(of_client(KEYS[2], ARGV[2], '-inf', clock(ARGV[1]))) do redis.call('ZREM', KEYS[2], entry) end
 return 'ok'

@@ -216,4 +216,15 @@ export function polling(given: () => Given): void {
     const answer = await given().store.poll({ handle: 'nobody', clientId: CLIENT, operation: 'o' });
     expect(answer).toEqual({ result: 'gone' });
   });
+
+  test('a poll that was too early and comes again when the next is due is that one, and its repeat is told so', async () => {
+    const { store, other, clock } = given();
+    const { handle } = await ask(store);
+    await poll(store, handle);
+    expect(await poll(store, handle, 'the same')).toMatchObject({ result: 'slow_down' });
+    expect(await poll(other, handle, 'the same')).toMatchObject({ result: 'slow_down' });
+    clock.advance(INTERVAL + SLOW_DOWN_STEP);
+    expect(await poll(store, handle, 'the same')).toMatchObject({ result: 'pending' });
+    expect(await poll(other, handle, 'the same')).toMatchObject({ result: 'pending' });
+  });
 }

@@ -1,4 +1,6 @@
--- A text of a request, in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
 local function write_text(key, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
   local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
