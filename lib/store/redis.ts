@@ -73,7 +73,17 @@ export class RedisStore implements Store {
       prompted ? FIRST_TURN : 0,
     ]);
     if (stored === 'over') await this.#leavePlaces(handle, request);
+    else if (await this.#isBlocked(accountId, clientId)) {
+      await this.remove(handle, request);
+      return 'blocked';
+    }
     return 'created';
+  }
+
+  /** Looked at once the request is stored: whoever blocks the client reads the list after that, and either sees the other. */
+  async #isBlocked(accountId: string, clientId: string): Promise<boolean> {
+    const key = this.#refusedKey(accountId, clientId);
+    return (await this.#redis.send((redis) => redis.zscore(key, '!'))) !== null;
   }
 
   /** Those of the account in one step. The client's lies elsewhere: it is taken first, and given back. */

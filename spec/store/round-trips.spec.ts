@@ -85,7 +85,7 @@ test('every other step is one command, but for those that touch the account as w
   }
   await store.settle(warm.handle, 't');
   expect(await sentFor(() => store.read(handle))).toEqual(['evalsha']);
-  expect(await sentFor(() => ask(store, { accountId }))).toEqual(['evalsha', 'evalsha']);
+  expect(await sentFor(() => ask(store, { accountId }))).toEqual(['evalsha', 'evalsha', 'zscore']);
   expect(await sentFor(() => store.list(accountId))).toEqual(['evalsha', 'evalsha', 'evalsha']);
   expect(await sentFor(() => decide(store, request, 'approved'))).toEqual(['evalsha', 'evalsha', 'zrem']);
   expect(await sentFor(() => claim(store, handle, 't'))).toEqual(['evalsha']);
@@ -118,8 +118,9 @@ test('telling a client takes few commands a step', async () => {
   const { handle: another } = await tell();
   const sent = async (commands: string[], step: () => Promise<unknown>) =>
     expect(await sentFor(step)).toEqual(commands);
-  await sent(['evalsha', 'evalsha'], () => ask(store, { callback: CALLBACK }));
-  await sent(['evalsha', 'evalsha', 'evalsha'], () => ask(store, { callback: CALLBACK, tellExpiry: true }));
+  await sent(['evalsha', 'evalsha', 'zscore'], () => ask(store, { callback: CALLBACK }));
+  const asking = ['evalsha', 'evalsha', 'evalsha', 'zscore'];
+  await sent(asking, () => ask(store, { callback: CALLBACK, tellExpiry: true }));
   await sent(['evalsha'], () => outbox.schedule(handle, 0));
   await outbox.schedule(another, 0);
   await sent(['evalsha', 'hget', 'hget'], () => outbox.due(10));
