@@ -14,6 +14,7 @@ import { newNumber } from '../request/number.js';
 import { type Decision, decidedModel, payloadOf, storablePayload } from '../request/payload.js';
 import type { Polls } from '../request/polls.js';
 import type { Settings } from '../settings.js';
+import { inBackground } from '../store/in-background.js';
 import type { NewRequest, PollResult, Refusal, Status, Store } from '../store/store.js';
 import { cancelOwn, endOfCancellation } from './cancel.js';
 import { checkAuthenticationMethod } from './client-authentication.js';
@@ -30,7 +31,7 @@ import { checkKeyShown, checkPinnedKey, useProof } from './poll-key.js';
 import { isFapi } from './profile.js';
 import { answerAgain, endOfReplay, keptAnswer } from './replay.js';
 import { CLAIM_LEASE } from './settle.js';
-import { failClosed, inBackground } from './unavailable.js';
+import { failClosed } from './unavailable.js';
 
 /** What an approval is once its tokens were issued. */
 const USED: ReadonlySet<Status> = new Set(['redeemed', 'delivered', 'undeliverable']);

@@ -1,8 +1,9 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
+import { inBackground } from '../store/in-background.js';
 import type { Claim, Exchange, StepParts } from './exchange.js';
-import { inBackground, RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
+import { RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
 
 /**
  * How long a redemption may take, in milliseconds. A node that dies in between keeps the client from its tokens for so long;

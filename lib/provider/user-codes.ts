@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto';
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Events } from '../events.js';
 import type { CibaOptions } from '../options.js';
+import { inBackground } from '../store/in-background.js';
 import type { Guess, Store } from '../store/store.js';
 import { exchangeOf } from './exchange.js';
 import { limited } from './limits.js';
-import { failClosed, inBackground } from './unavailable.js';
+import { failClosed } from './unavailable.js';
 
 type Verify = NonNullable<CibaOptions['verifyUserCode']>;
 

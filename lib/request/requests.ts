@@ -203,7 +203,7 @@ export class Requests {
     if (!stored) throw this.#refused(handle, { result: 'gone' });
     if (stored.accountId !== accountId) throw this.#refused(handle, { result: 'forbidden' });
     const { clientId } = stored;
-    // The block first: what comes after it can be repeated, and only what was let in before it and is not stored yet is missed.
+    // The block first: what is stored after the list is read finds it.
     await store.block(accountId, clientId, BLOCKED_FOR);
     const pending = await store.list(accountId);
     const error = 'access_denied';

@@ -61,6 +61,10 @@ export class MemoryLimits {
     refused.set(BLOCK, Math.max(refused.get(BLOCK) ?? 0, this.#now() + Math.round(lifetime)));
   }
 
+  isBlocked({ accountId, clientId }: Owner): boolean {
+    return (this.#set('refused', accountId, clientId).get(BLOCK) ?? 0) > this.#now();
+  }
+
   unblock(accountId: string, clientId: string): void {
     this.#set('refused', accountId, clientId).clear();
     this.#prune(this.#set('pair', accountId, clientId));

@@ -70,6 +70,11 @@ export class MemoryStore implements Store {
       }),
       ...(prompted && { prompt: { turn: 1, advanced: {} } }),
     });
+    // Whoever blocks the client reads the list after that: either sees the other.
+    if (this.#limits.isBlocked(request)) {
+      await this.remove(request.handle, request);
+      return 'blocked';
+    }
     return 'created';
   }
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { inBackground } from './in-background.js';
 import { POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
 import { EXPIRY_GRACE } from './outbox.js';
 import type { RedisClient } from './redis-connection.js';
@@ -109,9 +110,7 @@ export class RedisStore implements Store {
       limits.cooldown,
     ]);
     if (admitted === 'ok') return undefined;
-    if (limits.client !== undefined) {
-      await this.#redis.send((redis) => redis.zrem(clientKey, handle)).catch(() => {});
-    }
+    if (limits.client !== undefined) await this.#leavePlaceOfClient(handle, clientId);
     return admitted as Refusal;
   }
 
@@ -238,13 +237,16 @@ export class RedisStore implements Store {
     this.#redis.close();
   }
 
-  /** What precedes it is committed, so a failure here is not the caller's: the places end with the request's life. */
+  /** What precedes it is committed, so a failure here is not the caller's: the places are left later, or end with the request's life. */
   async #leavePlaces(handle: string, { accountId, clientId }: Owner, cooldown = 0): Promise<void> {
     const keys = this.#accountKeys(accountId, clientId);
-    await Promise.allSettled([
-      this.#redis.run('leave', keys, [digest(clientId), handle, cooldown]),
-      this.#redis.send((redis) => redis.zrem(this.#clientKey(clientId), handle)),
-    ]);
+    const leave = () => this.#redis.run('leave', keys, [digest(clientId), handle, cooldown]);
+    await Promise.all([leave().catch(() => inBackground(leave)), this.#leavePlaceOfClient(handle, clientId)]);
+  }
+
+  async #leavePlaceOfClient(handle: string, clientId: string): Promise<void> {
+    const leave = () => this.#redis.send((redis) => redis.zrem(this.#clientKey(clientId), handle));
+    await leave().catch(() => inBackground(leave));
   }
 
   #requestKey(handle: string): string {

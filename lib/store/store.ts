@@ -223,7 +223,10 @@ export interface Store {
   release(handle: string, token: string): Promise<void>;
   /** Forgets a request at once, and, where its owner is told, the places that were taken for it before it was written. */
   remove(handle: string, owner?: Owner): Promise<void>;
-  /** Lets no request of this client for this account in, for so many milliseconds. Of two blocks the one that lasts longer stands. */
+  /**
+   * Lets no request of this client for this account in, for so many milliseconds. Of two blocks the one that lasts longer stands. One that
+   * is being stored meanwhile is refused, or in a list that is read after it.
+   */
   block(accountId: string, clientId: string, lifetime: number): Promise<void>;
   /** Ends a block, and forgets the refusals that counted against the client. */
   unblock(accountId: string, clientId: string): Promise<void>;

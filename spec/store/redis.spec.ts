@@ -311,6 +311,34 @@ describe('what a client is told with', () => {
   });
 });
 
+describe('while Redis refuses a command', () => {
+  const refusing = async (command: string, call: () => Promise<unknown>) => {
+    await client.acl('SETUSER', 'default', `-${command}`);
+    await call();
+    await client.acl('SETUSER', 'default', `+${command}`);
+  };
+  const limits = { ...places(1), client: 2, refusals: 1 };
+
+  test('[SEC-1] a decision holds, its places are left later, and an approval does not count as not answered', async () => {
+    const request = await ask(store, { limits });
+    await refusing('zrem', async () => {
+      expect(await decide(store, request, 'approved')).toMatchObject({ result: 'decided' });
+    });
+    await until('the places are left', async () => (await client.keys('*')).length === 1);
+    clock.advance(LIFETIME + 1);
+    await ask(store, { accountId: request.accountId, limits });
+  });
+
+  test('[SEC-14] what an account refuses gives the place of the client back later', async () => {
+    const { accountId } = await ask(store, { limits });
+    await refusing('zrem', async () => {
+      expect(await store.create(newRequest({ accountId, limits }))).toBe('account');
+    });
+    const [places = ''] = await client.keys('*:client:*');
+    await until('the place is given back', async () => (await client.zcard(places)) === 1);
+  });
+});
+
 describe('time', () => {
   const luaStatus = `${readFileSync(new URL('../../lib/store/lua/include/status.lua', import.meta.url), 'utf8')}
     return status_at(tonumber(ARGV[1]), ARGV[2], ARGV[3], ARGV[4], ARGV[5] ~= '' and ARGV[5])`;

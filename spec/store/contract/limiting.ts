@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import type { Guess, Limits, NewRequest } from '../../../lib/store/store.js';
-import { ask, COOLDOWN, decide, type Given, LIFETIME, newRequest } from './given.js';
+import { ask, CALLBACK, COOLDOWN, decide, type Given, LIFETIME, newRequest } from './given.js';
 
 /** How many requests there may be, who is kept out, and what can be used once. */
 export function limiting(given: () => Given): void {
@@ -148,6 +148,34 @@ export function limiting(given: () => Given): void {
     await deny(request);
     clock.advance(COOLDOWN + 1);
     expect(await store.create(newRequest({ accountId, limits: own }))).toBe('blocked');
+  });
+
+  test('[SEC-1] a request that was under way when its client was blocked is refused, or in the list that was read after it', async () => {
+    const { store, other } = given();
+    for (let round = 0; round < 60; round += 1) {
+      const request = newRequest({ prompted: true, callback: CALLBACK, tellExpiry: true });
+      const { handle, accountId, clientId } = request;
+      const asked = store.create(request);
+      for (let steps = round % 4; steps > 0; steps -= 1) await other.read('nobody');
+      await other.block(accountId, clientId, 100_000);
+      const listed = await other.list(accountId);
+      const answer = await asked;
+      const pending = (await store.read(handle))?.status === 'pending';
+      expect(pending && listed.every((one) => one.handle !== handle)).toBe(false);
+      expect(pending).toBe(answer === 'created');
+      if (answer !== 'created') expect(answer).toBe('blocked');
+    }
+  });
+
+  test('[SEC-1] one that was not answered and is removed after its end counts no more', async () => {
+    const { store, other, clock } = given();
+    const own = limits({ refusals: 1 });
+    const request = await ask(store, { limits: own });
+    const { accountId } = request;
+    clock.advance(LIFETIME + 1);
+    expect(await other.create(newRequest({ accountId, limits: own }))).toBe('refusals');
+    await store.remove(request.handle, request);
+    await ask(other, { accountId, limits: own });
   });
 
   const guessOf = (differences: Partial<Guess> = {}): Guess => ({
