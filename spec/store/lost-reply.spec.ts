@@ -409,11 +409,13 @@ test.each(names)(
   },
 );
 
-test('a lost reply while a request is removed changes nothing', async () => {
+test('a lost reply while a request looks for a block, or is removed, changes nothing', async () => {
   let round = 0;
   await conclusive(ROUNDS, async () => {
     round += 1;
-    const { handle, accountId } = await ask(other, { limits: places(1) });
+    const request = newRequest({ limits: places(1) });
+    const { handle, accountId } = request;
+    expect(await losing(command('zscore'), () => store.create(request))).toBe('created');
     await losing(command(round % 2 ? 'del' : 'zrem'), () => store.remove(handle));
     expect(await other.read(handle)).toBeUndefined();
     await ask(other, { accountId, limits: places(1) });
