@@ -262,7 +262,11 @@ function answerToPoll(history: History, model: Model, clientId: string, operatio
     const next = model.now + request.interval + history.early * SLOW_DOWN_STEP;
     history.poll = { operation, told: early ? 'slow_down' : 'pending', next };
   }
-  return { result: history.poll.told, wait: Math.max(0, history.poll.next - model.now) };
+  return {
+    result: history.poll.told,
+    wait: Math.max(0, history.poll.next - model.now),
+    remaining: model.remaining(history),
+  };
 }
 
 function decide(choice: {
