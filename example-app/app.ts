@@ -63,6 +63,7 @@ export function createExample(env: Env): Example {
   const ciba = createCiba({
     redis,
     resolveLoginHint,
+    interval: settings.interval,
     maxExpiry: 3600,
     compat: dialect?.compat,
     verifyUserCode: dialect?.verifyUserCode,

@@ -11,6 +11,8 @@ export interface Settings {
   readonly port: number;
   readonly issuer: string;
   readonly redisUrl: string | undefined;
+  /** Seconds between two polls. */
+  readonly interval: number;
   /** Whether people may be asked only so often. */
   readonly limits: boolean;
   readonly production: boolean;
@@ -29,6 +31,10 @@ export function settingsOf(env: Env): Settings {
   const port = Number(env['PORT'] || 3000);
   if (!Number.isInteger(port) || port < 0 || port > 65_535) {
     throw new Error(`PORT must be a number from 0 to 65535, not ${env['PORT']}`);
+  }
+  const interval = Number(env['INTERVAL'] || 5);
+  if (!Number.isInteger(interval) || interval < 1 || interval > 60) {
+    throw new Error(`INTERVAL must be a number of seconds from 1 to 60, not ${env['INTERVAL']}`);
   }
   const issuer = env['ISSUER'] || `http://localhost:${port}`;
   if (!URL.canParse(issuer)) throw new Error(`ISSUER must be a URL, not ${issuer}`);
@@ -51,6 +57,7 @@ export function settingsOf(env: Env): Settings {
     port,
     issuer: issuer.replace(/\/$/, ''),
     redisUrl,
+    interval,
     limits: env['LIMITS'] !== 'off',
     production: env['NODE_ENV'] === 'production',
     tutorialCallback,

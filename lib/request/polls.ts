@@ -12,8 +12,8 @@ export interface Hold {
   readonly client: Waiting;
 }
 
-/** A timer may be early by a moment: a request that ends while it is waited for is looked at when it has, in milliseconds. */
-const AFTER_THE_END = 10;
+/** How early a timer may be, in milliseconds: a request that ends while it is waited for is looked at when it has. */
+const A_MOMENT = 10;
 
 /** What polls are asked of. */
 export interface PollParts {
@@ -67,13 +67,13 @@ export class Polls {
   ): Promise<PollResult> {
     const { store, events } = this.#parts;
     const began = performance.now();
-    const longest = Math.min(milliseconds, found.remaining + AFTER_THE_END);
+    const longest = Math.min(milliseconds, found.remaining + A_MOMENT);
     events.emit('poll.held', { handle, clientId, seconds: Math.ceil(longest / 1000) });
     const news = await place.wait(longest, client);
     // The last word is the store's, where it can be heard: the request may have ended, or the news been lost.
     const status = news === 'over' ? await store.statusOf(handle).catch(() => 'pending') : 'pending';
     if (news === 'decided' || status !== 'pending') return this.#ask(handle, clientId);
-    return { ...found, wait: Math.max(0, found.wait - (performance.now() - began)) };
+    return { ...found, wait: Math.max(0, found.wait - (performance.now() - began) - A_MOMENT) };
   }
 
   /**

@@ -28,7 +28,8 @@ export class ExampleServer {
   static async start(env: Record<string, string> = {}): Promise<ExampleServer> {
     const child = spawn(process.execPath, ['--import', 'tsx', 'example-app/server.ts'], {
       cwd: ROOT,
-      env: { ...bareEnv(), PORT: '0', ...env },
+      // Polls that come sooner, so that the specs are over sooner.
+      env: { ...bareEnv(), PORT: '0', INTERVAL: '1', ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const output = { text: '' };

@@ -35,6 +35,14 @@ test.each([
   expect(() => settingsOf({ [name]: value })).toThrow(`${name} must be a URL such as`);
 });
 
+test('polls come every five seconds, or as often as INTERVAL says', () => {
+  expect(settingsOf({}).interval).toBe(5);
+  expect(settingsOf({ INTERVAL: '60' }).interval).toBe(60);
+  for (const INTERVAL of ['0', '61', '1.5', 'often']) {
+    expect(() => settingsOf({ INTERVAL })).toThrow('INTERVAL must be a number of seconds from 1 to 60');
+  }
+});
+
 test.each<[Env, boolean]>([
   [{}, true],
   [{ PING_ENDPOINT: 'https://till.example/ping' }, true],

@@ -12,7 +12,7 @@ const REGISTER_M1 = `POST /register HTTP/1.1\nHost: as.example.com\nContent-Type
 describe('the tutorial’s requests, pasted into the example', () => {
   let server: ExampleServer;
   beforeAll(async () => {
-    server = await ExampleServer.start();
+    server = await ExampleServer.start({ INTERVAL: '5' });
   });
   afterAll(() => server.stop());
 
@@ -66,7 +66,7 @@ describe('the tutorial’s callback, sent by the example', () => {
   let receiver: Receiver;
   beforeAll(async () => {
     receiver = await startReceiver();
-    server = await ExampleServer.start({ TUTORIAL_CALLBACK: receiver.url });
+    server = await ExampleServer.start({ INTERVAL: '5', TUTORIAL_CALLBACK: receiver.url });
   });
   afterAll(async () => {
     await server.stop();
