@@ -2,9 +2,13 @@ import type { IncomingMessage } from 'node:http';
 
 /**
  * Takes a body of a known length out of a request, so that it can be put back at any time later: read to the byte, the stream has not
- * told its end. Where the client has gone, nobody is called.
+ * told its end. Nothing where somebody else has read it; where the client has gone, nobody is called.
  */
-export function takeBody(req: IncomingMessage, length: number, taken: (body: Buffer) => void): void {
+export function takeBody(
+  req: IncomingMessage,
+  length: number,
+  taken: (body: Buffer | undefined) => void,
+): void {
   // Mostly it has come in one packet with the head, which is being parsed in this turn.
   process.nextTick(() => {
     const body = req.read(length) as Buffer | null;
@@ -13,14 +17,17 @@ export function takeBody(req: IncomingMessage, length: number, taken: (body: Buf
   });
 }
 
-function takeLater(req: IncomingMessage, length: number, taken: (body: Buffer) => void): void {
-  const look = (): void => {
-    const body = req.read(length) as Buffer | null;
-    if (body === null) return;
-    req.off('readable', look);
+function takeLater(req: IncomingMessage, length: number, taken: (body: Buffer | undefined) => void): void {
+  const done = (body?: Buffer): void => {
+    req.off('readable', look).off('end', ended);
     taken(body);
   };
-  req.on('readable', look);
+  const ended = (): void => done();
+  const look = (): void => {
+    const body = req.read(length) as Buffer | null;
+    if (body !== null) done(body);
+  };
+  req.on('readable', look).on('end', ended);
 }
 
 /** Puts it back, to be read by somebody else. */

@@ -66,13 +66,13 @@ export class TokenGate {
   #answer(req: IncomingMessage, res: ServerResponse, url: string, goOn: () => void): void {
     const { credentials } = this.#parts;
     takeBody(req, Number(req.headers['content-length']), (body) => {
-      const poll = plainPollOf(body.toString('latin1'));
+      const poll = body && plainPollOf(body.toString('latin1'));
       const digest = poll && credentials.digestOf(req.headers.authorization ?? '', poll.credentials);
       const client = digest && credentials.find(digest);
       const leave = (): void => {
         if (digest) credentials.note(req, digest, url);
         this.#passed.add(req);
-        giveBack(req, body);
+        if (body) giveBack(req, body);
         goOn();
       };
       if (!client) return leave();
@@ -99,10 +99,13 @@ export class TokenGate {
   }
 }
 
-function isPlain({ method, headers }: IncomingMessage): boolean {
+function isPlain({ method, headers, readable, readableFlowing }: IncomingMessage): boolean {
   const length = Number(headers['content-length']);
   return (
     method === 'POST' &&
+    // Nobody in front has read the body, or is about to.
+    readable &&
+    readableFlowing !== true &&
     length > 0 &&
     length <= LARGEST &&
     FORM.test(headers['content-type'] ?? '') &&

@@ -7,7 +7,7 @@ import {
 } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
-import express from 'express';
+import express, { type RequestHandler } from 'express';
 import { KnownCredentials } from '../../lib/provider/known-credentials.js';
 import { settingsOf } from '../../lib/settings.js';
 import { pollClient } from '../support/configuration.js';
@@ -359,6 +359,22 @@ onEveryStore('the token gate', (make, redis) => {
       await send(port, id);
       expect(wholeRoad()).toBe(2);
     });
+  });
+
+  it.each<[string, RequestHandler]>([
+    ['a body parser', express.urlencoded({ extended: false })],
+    ['a body parser that keeps the text', express.text({ type: '*/*' })],
+    ['a listener to what comes', (req, _res, next) => void req.on('data', () => {}).on('end', next)],
+    ['a listener that does not wait', (req, _res, next) => req.on('data', () => {}) && next()],
+    ['something that takes its time', (_req, _res, next) => void setTimeout(next, 20)],
+  ])('leaves no request hanging behind %s', async (_title, middleware) => {
+    const server = make();
+    const app = express().use(middleware, server.app);
+    const { port } = await listen(server, () => app);
+    const id = await asked(server);
+    const told = [await send(port, id), await send(port, id)];
+    // Where the body is gone, that is what the provider finds.
+    for (const { status } of told) expect([400, 500]).toContain(status);
   });
 
   it('reaches an app that the router is mounted in below a path', async () => {
