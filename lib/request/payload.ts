@@ -111,7 +111,7 @@ export function payloadOf({
   clientId,
 }: Pick<StoredRequest, 'payload' | 'clientId'>): RequestPayload {
   const { model, ...more } = JSON.parse(payload) as RequestPayload;
-  const params = model['params'] as Record<string, unknown>;
+  const params = (model['params'] ?? {}) as Record<string, unknown>;
   const follows = implied(model, params, clientId);
   return { ...more, model: { claims: follows.claims, ...model, params: { ...follows.params, ...params } } };
 }
