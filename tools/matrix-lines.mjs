@@ -1,9 +1,7 @@
 // The lines of `npm run test:matrix`. The oldest that is supported is read where the package says it.
 import { readFileSync } from 'node:fs';
 
-const { peerDependencies } = JSON.parse(
-  readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
-);
+const { peerDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8'));
 
 /** The first version of a range: `4.21.0` of `^4.21.0 || ^5.0.0`. */
 const firstOf = (range) => /\d+(?:\.\d+)*/.exec(range)[0];
