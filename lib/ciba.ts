@@ -31,6 +31,7 @@ import { Links } from './request/links.js';
 import { Polls } from './request/polls.js';
 import { type Announced, Requests } from './request/requests.js';
 import { Seals } from './request/seals.js';
+import { UnderWay } from './request/under-way.js';
 import { invalidOption, type Settings, settingsOf } from './settings.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
@@ -76,7 +77,10 @@ export interface Ciba {
   worker(provider: Provider): CibaWorker;
   /** Listens to an event; the function returned stops that. A listener that throws or rejects harms nobody. */
   on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void;
-  /** Finishes the prompts and deliveries under way and ends the connections that the plugin opened. The Redis client that was given stays open. */
+  /**
+   * Lets held polls go, finishes the answers, prompts and deliveries under way, and ends the connections that the plugin opened. The Redis
+   * client that was given stays open. On shutdown it is called after `server.close()`, which need not have ended.
+   */
   close(): Promise<void>;
 }
 
@@ -115,7 +119,8 @@ export function createCiba(options: CibaOptions = {}): Ciba {
   const held = settings.longPolling && new HeldPolls(store, settings.longPolling.held);
   const polls = new Polls({ store, events, held });
   const credentials = new KnownCredentials(settings);
-  const gate = new TokenGate({ polls, credentials, settings });
+  const underWay = new UnderWay();
+  const gate = new TokenGate({ polls, credentials, settings, underWay });
   const { limits } = settings;
   const cooldown = limits.refusals === false ? undefined : limits.cooldown * 1000;
   const requests = new Requests({
@@ -148,7 +153,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
         ? new StatusNotifications({ store, events, outgoing: new Outgoing(settings.delivery) })
         : undefined;
       const steps = { store, events, userCodes, settings, statusNotifications };
-      const paths = attach(given, configured, requests, steps);
+      const paths = attach(given, configured, requests, steps, underWay);
       const used: RouterParts['used'] = (clientId, what) => events.emit('compat.used', { clientId, what });
       const page = pageOf(given, configured, { store, settings });
       const router = cibaRouter({ paths, requests, settings, page, gate, provider: given, used });
@@ -201,6 +206,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     on: (name, listener) => events.on(name, listener),
     async close() {
       held?.close();
+      await underWay.over(ANSWERED_WITHIN);
       attached?.statusNotifications?.close();
       await Promise.all(workingIn(attached).map((part) => part.close()));
       await store.close();
@@ -239,6 +245,9 @@ interface Parts {
   readonly events: Events;
   readonly settings: Settings;
 }
+
+/** How long the store is kept open for what is being answered, in milliseconds: longer than a redemption may take. */
+const ANSWERED_WITHIN = 6_000;
 
 /** The turn that a decision makes due. */
 const FIRST_TURN = 1;

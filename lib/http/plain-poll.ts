@@ -19,6 +19,7 @@ export function plainPollOf(form: string): PlainPoll | undefined {
   let [authReqId, isGrant, credentials] = ['', false, ''];
   for (const field of form.split('&')) {
     const at = field.indexOf('=');
+    if (at < 0) return undefined;
     const [name, value] = [field.slice(0, at), field.slice(at + 1)];
     if (name === 'auth_req_id' && authReqId === '' && AUTH_REQ_ID.test(value)) authReqId = value;
     else if (name === 'grant_type' && !isGrant && GRANTS.has(value)) isGrant = true;

@@ -60,8 +60,7 @@ export function cibaRouter({ paths, requests, settings, page, gate, provider, us
 /** The same router, but for the gate in front: to go through a router costs more than the gate itself. */
 function withGate(router: Router, path: string, { middleware }: TokenGate): Router {
   const gated: RequestHandler = (req, res, next) => {
-    const goOn: typeof next = (error) => (error === undefined ? router(req, res, next) : next(error));
-    if (req.url === path) middleware(req, res, goOn);
+    if (req.url === path) middleware(req, res, () => router(req, res, next));
     else router(req, res, next);
   };
   return Object.setPrototypeOf(gated, router) as Router;

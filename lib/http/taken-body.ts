@@ -13,6 +13,7 @@ export function takeBody(
   process.nextTick(() => {
     const body = req.read(length) as Buffer | null;
     if (body !== null) taken(body);
+    else if (req.readableEnded) taken(undefined);
     else takeLater(req, length, taken);
   });
 }

@@ -5,6 +5,7 @@ import type { KnownClient, KnownCredentials } from '../provider/known-credential
 import { holdOf } from '../provider/long-polling.js';
 import { handleOf } from '../request/handle.js';
 import type { PollResult, Polls } from '../request/polls.js';
+import type { UnderWay } from '../request/under-way.js';
 import type { Settings } from '../settings.js';
 import { plainPollOf } from './plain-poll.js';
 import { finish, giveBack, takeBody } from './taken-body.js';
@@ -14,6 +15,7 @@ export interface GateParts {
   readonly polls: Polls;
   readonly credentials: KnownCredentials;
   readonly settings: Settings;
+  readonly underWay: UnderWay;
 }
 
 /** The largest body that is looked at, in bytes: a poll is not longer. */
@@ -29,6 +31,7 @@ const UNUSUAL = [
   'transfer-encoding',
   'content-encoding',
   'oauth-client-attestation',
+  'oauth-client-attestation-pop',
 ] as const;
 
 /**
@@ -64,12 +67,18 @@ export class TokenGate {
 
   /** Without async functions: their promises would cost as much as all else that is done here. */
   #answer(req: IncomingMessage, res: ServerResponse, url: string, goOn: () => void): void {
-    const { credentials } = this.#parts;
+    const { credentials, underWay } = this.#parts;
     takeBody(req, Number(req.headers['content-length']), (body) => {
+      underWay.begin();
       const poll = body && plainPollOf(body.toString('latin1'));
-      const digest = poll && credentials.digestOf(req.headers.authorization ?? '', poll.credentials);
+      const { authorization } = req.headers;
+      // Whoever shows no secret of their own is not known by what they show.
+      const shows = authorization !== undefined || poll?.credentials.includes('client_secret=');
+      const digest = poll && shows && credentials.digestOf(authorization ?? '', poll.credentials);
       const client = digest && credentials.find(digest);
       const leave = (): void => {
+        underWay.end();
+        if (req.destroyed) return;
         if (digest) credentials.note(req, digest, url);
         this.#passed.add(req);
         if (body) giveBack(req, body);
@@ -79,6 +88,7 @@ export class TokenGate {
       this.#ask(req, res, poll.authReqId, client).then(
         (found) => {
           if (found.result !== 'pending' && found.result !== 'slow_down') return leave();
+          underWay.end();
           finish(req);
           if (!res.destroyed) send(res, found.result, found.wait);
         },

@@ -180,6 +180,7 @@ export class RequestAdapter implements Adapter {
     const interval = intervalOf(ctx.oidc.client, this.#settings);
     await failClosed(exchange, () => useProof(ctx, this.#issuing, this.#store), interval);
     const { client } = ctx.oidc;
+    if (client) this.#credentials.learn(ctx.req, client);
     const hold = holdOf(ctx.headers, waitOf(client, this.#settings), ctx.res, this.#settings);
     const found = await failClosed(exchange, () => this.#polls.poll(handle, clientId, hold), interval);
     switch (found.result) {
@@ -190,7 +191,6 @@ export class RequestAdapter implements Adapter {
         return this.#redeemable(id, ctx, found);
       case 'pending':
       case 'slow_down':
-        if (client) this.#credentials.learn(ctx.req, client);
         exchange.retryAfter = Math.ceil(found.wait / 1000);
         throw found.result === 'pending' ? new errors.AuthorizationPending() : new errors.SlowDown();
       case 'claimed':

@@ -2,6 +2,7 @@ import type Provider from 'oidc-provider';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Requests } from '../request/requests.js';
+import type { UnderWay } from '../request/under-way.js';
 import { backchannelResult } from './backchannel-result.js';
 import { atTokenEndpoint, CANCEL } from './cancel.js';
 import type { Configured } from './configure.js';
@@ -28,6 +29,7 @@ export function attach(
   { adapter, feature }: Pick<Configured, 'adapter' | 'feature'>,
   requests: Requests,
   parts: StepParts,
+  underWay: UnderWay,
 ): Paths {
   if ((provider.BackchannelAuthenticationRequest as { adapter?: unknown }).adapter !== adapter) {
     throw new CibaError(
@@ -44,7 +46,7 @@ export function attach(
     registration: registrationPath(provider),
   };
   const endpoints: ReadonlySet<string> = new Set([paths.backchannel, paths.token, paths.cancel]);
-  const around = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
+  const answer = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
     const exchange = beginExchange(ctx);
     // They answer programs: an error page, which a browser's Accept header brings, would not be understood.
     if (endpoints.has(ctx.path)) ctx.headers.accept = 'application/json';
@@ -60,6 +62,14 @@ export function attach(
       throw error;
     }
     await runSteps(oidcCtx, exchange, parts);
+  };
+  const around = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
+    underWay.begin();
+    try {
+      await answer(ctx, next);
+    } finally {
+      underWay.end();
+    }
   };
   provider.use(around);
   // The outermost, also where the server added its own before: an answer is settled when nothing can fail it any more.

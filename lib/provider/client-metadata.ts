@@ -102,6 +102,6 @@ const administratorRange: Range = (key) => RANGES[key];
 /** A client that registers itself may only be stricter than the server is. */
 const selfServiceRange: Range = (key, settings) => {
   const [least, most] = RANGES[key];
-  if (key === 'ciba_polling_interval') return [settings.interval, most];
-  return [least, Math.min(most, settings.maxExpiry)];
+  if (key === LONG_POLLING) return [least, most];
+  return key === 'ciba_polling_interval' ? [settings.interval, most] : [least, settings.maxExpiry];
 };

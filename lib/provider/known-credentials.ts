@@ -20,6 +20,13 @@ export interface KnownClient {
   readonly wait: number;
 }
 
+/** What a poll came with. */
+interface Shown {
+  readonly digest: string;
+  readonly authorization: string | undefined;
+  readonly place: string;
+}
+
 /**
  * Static credentials of pollers that the provider has checked lately. They are held as a digest under a key of this process, for a bounded
  * time, and open nothing: whoever shows them again hears that a request is still pending.
@@ -28,7 +35,7 @@ export class KnownCredentials {
   readonly #settings: Settings;
   readonly #key = `${randomUUID()}${randomUUID()}`;
   readonly #known = new Map<string, KnownClient & { readonly until: number }>();
-  readonly #shown = new WeakMap<IncomingMessage, { readonly digest: string; readonly place: string }>();
+  readonly #shown = new WeakMap<IncomingMessage, Shown>();
   readonly #places = new Set<string>();
 
   constructor(settings: Settings) {
@@ -55,13 +62,14 @@ export class KnownCredentials {
 
   /** Takes down what a request shows, before it goes on to the provider. */
   note(req: IncomingMessage, digest: string, place: string): void {
-    this.#shown.set(req, { digest, place });
+    this.#shown.set(req, { digest, authorization: req.headers.authorization, place });
   }
 
-  /** Called once the provider has authenticated the client of a poll, and all else that it looks at was right. */
+  /** Called once the provider has authenticated the client of a poll, before the poll is held. */
   learn(req: IncomingMessage, client: Client): void {
     const shown = this.#shown.get(req);
-    if (!shown || !this.#isPlain(client)) return;
+    // Where the server's own code has put another header there, the client has not shown it.
+    if (!shown || shown.authorization !== req.headers.authorization || !this.#isPlain(client)) return;
     const { rememberCredentials } = this.#settings;
     const expiry = Number(client['clientSecretExpiresAt'] ?? 0) * 1000;
     const left = expiry === 0 ? Number.POSITIVE_INFINITY : expiry - Date.now();
@@ -71,7 +79,9 @@ export class KnownCredentials {
     this.#known.set(shown.digest, { clientId: String(client.clientId), wait, until });
     const [oldest] = this.#known.keys();
     if (this.#known.size > MOST && oldest !== undefined) this.#known.delete(oldest);
-    if (this.#places.size < MOST_PLACES) this.#places.add(shown.place);
+    this.#places.add(shown.place);
+    const [first] = this.#places;
+    if (this.#places.size > MOST_PLACES && first !== undefined) this.#places.delete(first);
   }
 
   /** Whether nothing but its secret is looked at when this client polls. */

@@ -21,7 +21,8 @@ export function holdOf(
   res: ServerResponse,
   { longPolling }: Settings,
 ): Hold | undefined {
-  if (!longPolling) return undefined;
+  // An answer that stands behind another one on its connection has no socket yet, and would not hear that the client has gone.
+  if (!longPolling || res.socket === null) return undefined;
   const [, preferred] = /(?:^|,)\s*wait\s*=\s*"?(\d{1,6})"?\s*(?:[,;]|$)/i.exec(String(prefer ?? '')) ?? [];
   const seconds = Math.min(preferred === undefined ? wait : Number(preferred), LONGEST_WAIT);
   return seconds === 0 ? undefined : { milliseconds: seconds * 1000, client: res };

@@ -49,6 +49,8 @@ export class HeldPolls {
   #taken = 0;
   #listening: Promise<void> | undefined;
   #looking: NodeJS.Timeout | undefined;
+  /** Those that have yet to be looked at this time. */
+  readonly #toLookAt: string[] = [];
   #closed = false;
 
   constructor(store: Store, most: number) {
@@ -97,13 +99,19 @@ export class HeldPolls {
   }
 
   #lookAtAll(): void {
-    const handles = [...this.#places.keys()];
-    const look = async (): Promise<void> => {
-      for (let handle = handles.pop(); handle !== undefined; handle = handles.pop()) {
-        const status = await this.#store.statusOf(handle).catch(() => 'pending');
-        if (status !== 'pending') this.#tell(handle, 'decided');
+    if (this.#toLookAt.length > 0) return;
+    this.#toLookAt.push(...this.#places.keys());
+    for (let index = 0; index < AT_A_TIME; index += 1) this.#look();
+  }
+
+  async #look(): Promise<void> {
+    for (let handle = this.#toLookAt.pop(); handle !== undefined; handle = this.#toLookAt.pop()) {
+      try {
+        if ((await this.#store.statusOf(handle)) !== 'pending') this.#tell(handle, 'decided');
+      } catch {
+        // Where one is not answered the others would not be: there is a next time.
+        this.#toLookAt.length = 0;
       }
-    };
-    for (let index = 0; index < AT_A_TIME; index += 1) look();
+    }
   }
 }

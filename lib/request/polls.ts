@@ -40,7 +40,9 @@ export class Polls {
    */
   poll(handle: string, clientId: string, hold?: Hold): Promise<PollResult> {
     if (!hold) return this.#ask(handle, clientId, true);
-    return this.#polled(handle, clientId, hold).then((found) => this.#tell(handle, clientId, found));
+    return this.#polled(handle, clientId, hold).then((found) =>
+      hold.client.destroyed ? found : this.#tell(handle, clientId, found),
+    );
   }
 
   async #polled(handle: string, clientId: string, hold: Hold): Promise<PollResult> {

@@ -52,6 +52,7 @@ export function openSubscriber(client: RedisClient): RedisClient {
   const patient = { enableOfflineQueue: true, maxRetriesPerRequest: null, connectTimeout: COMMAND_TIMEOUT };
   const connection = client.isCluster
     ? (client as Cluster).duplicate([], {
+        enableOfflineQueue: true,
         lazyConnect: false,
         clusterRetryStrategy: retryStrategy,
         shardedSubscribers: true,

@@ -6,7 +6,7 @@ import { type ScriptName, scripts } from './scripts.js';
 
 type Argument = string | number;
 
-/** Version of the scripts and of the records: two versions of the plugin can share a connection and a server. */
+/** Version of the scripts: two versions of the plugin can share a connection. */
 const VERSION = 2;
 
 /** Runs the scripts of a store over one connection, each within one deadline. */
@@ -44,12 +44,20 @@ export class RedisScripts {
     });
   }
 
+  /** The same for what may fail: nobody is told. */
+  attempt(command: (redis: RedisClient) => Promise<unknown>): void {
+    within(COMMAND_TIMEOUT, 'Redis', this.#sent(command)).catch(() => {});
+  }
+
   #sent<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
-    if (this.#closed) return Promise.reject(new Error('the store is closed'));
-    const redis = this.#connection();
-    if (redis.status !== 'ready') return whenReady(redis).then(() => command(redis));
-    this.#gather(redis);
-    return command(redis);
+    try {
+      const redis = this.#connection();
+      if (redis.status !== 'ready') return whenReady(redis).then(() => command(redis));
+      this.#gather(redis);
+      return command(redis);
+    } catch (error) {
+      return Promise.reject(error);
+    }
   }
 
   /** What one turn of the event loop has to say leaves in one packet: each of its own would cost more than all that is done for a poll. */
@@ -71,6 +79,7 @@ export class RedisScripts {
 
   /** Opened when it is first needed: where CIBA is not enabled, never. */
   #connection(): RedisClient {
+    if (this.#closed) throw new Error('the store is closed');
     if (this.#opened) return this.#opened;
     const connection = openConnection(this.#client);
     for (const [name, { numberOfKeys, lua }] of Object.entries(scripts)) {

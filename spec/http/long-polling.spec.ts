@@ -325,14 +325,30 @@ describe('long polling over Redis', () => {
     expect(looks).not.toHaveBeenCalled();
   });
 
-  it('is answered on a cluster, over a sharded channel', async () => {
+  it.each([
+    ['a client as it is', {}],
+    ['a client without an offline queue', { enableOfflineQueue: false }],
+  ])('is answered on a cluster, over a sharded channel, made from %s', async (_title, options) => {
     const cluster = await started(startCluster());
-    const { poller, decider } = await nodes(cluster.client());
+    const { poller, decider } = await nodes(cluster.client(options));
     const id = await asked(poller.server);
     const { answer } = await poller.held(id, 'wait=30');
     await decider.approve(id);
     expect(await answer).toMatchObject({ status: 200 });
     expect(looks).not.toHaveBeenCalled();
+  });
+
+  it('says of no decision that the store is away, where its news may not be told', async () => {
+    const redis = await started(startRedis());
+    await redis
+      .client()
+      .call('ACL', 'SETUSER', 'quiet', 'on', '>quiet', 'allcommands', 'allkeys', 'resetchannels');
+    const { poller, decider } = await nodes(redis.client({ username: 'quiet', password: 'quiet' }));
+    const id = await asked(poller.server);
+    const { answer } = await poller.held(id, 'wait=30');
+    await decider.approve(id);
+    expect(await answer).toMatchObject({ status: 200 });
+    expect(decider.heard).not.toContain('store.unavailable');
   });
 
   it('finds a decision of which no news came', async () => {
