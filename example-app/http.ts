@@ -42,6 +42,13 @@ function publicFiles(): RequestHandler {
   });
 }
 
+/** Express 4 does not look at what becomes of a handler's promise. */
+export const handled =
+  (handler: (req: Request, res: Response) => Promise<unknown>): RequestHandler =>
+  (req, res, next) => {
+    handler(req, res).catch(next);
+  };
+
 /**
  * Reads the body of a POST from the example's own pages. Another site's form cannot send JSON without asking first, so what
  * arrives here with the person's cookies was sent by a page of ours.

@@ -3,7 +3,7 @@ import { type Request, type Response, Router } from 'express';
 import { people, personById } from './accounts.js';
 import { type Awaited, callbackRoutes } from './callbacks.js';
 import type { Till } from './clients.js';
-import { field, jsonBody } from './http.js';
+import { field, handled, jsonBody } from './http.js';
 import { type LiveStream, openStream } from './live-stream.js';
 import { PAYMENTS_API } from './payments.js';
 import { Sale } from './sale.js';
@@ -52,42 +52,46 @@ export function tillRoutes({ clients, callbacks, queue, mailbox, watch, serverSt
     res.json({ people, callbacks, queue, mailbox });
   });
 
-  router.post('/till/ask', jsonBody, async (req, res) => {
-    const order = orderIn(req);
-    if (typeof order === 'string') {
-      res.status(400).json({ error: 'invalid_request', error_description: order });
-      return;
-    }
-    const till = tillIn(req);
-    const mode = till === 'number' ? 'poll' : till;
-    const client = clients[till];
-    // Fresh for each sale: it proves that a call is the server's, and about this request.
-    const token = randomBytes(32).toString('base64url');
-    const { status, body } = await client.ask(
-      mode === 'poll' ? order : { ...order, client_notification_token: token },
-    );
-    if (status !== 200) {
-      res.status(status).json(body);
-      return;
-    }
-    const authReqId = String(body['auth_req_id']);
-    const expiresIn = Number(body['expires_in']);
-    const interval = Number(body['interval'] ?? 5);
-    const sale = new Sale(client, { mode, authReqId, expiresIn, interval });
-    const id = randomUUID();
-    sales.set(id, { sale, client, authReqId });
-    if (mode !== 'poll') awaited.set(authReqId, { mode, token, hear: (callback) => sale.hear(callback) });
-    setTimeout(
-      () => {
-        sales.delete(id);
-        awaited.delete(authReqId);
-      },
-      expiresIn * 1000 + KEPT,
-    ).unref();
-    sale.begin();
-    const { binding_message: bindingMessage, login_hint: who } = order;
-    res.json({ sale: id, who, mode, bindingMessage, number: body['matching_number'], expiresIn });
-  });
+  router.post(
+    '/till/ask',
+    jsonBody,
+    handled(async (req, res) => {
+      const order = orderIn(req);
+      if (typeof order === 'string') {
+        res.status(400).json({ error: 'invalid_request', error_description: order });
+        return;
+      }
+      const till = tillIn(req);
+      const mode = till === 'number' ? 'poll' : till;
+      const client = clients[till];
+      // Fresh for each sale: it proves that a call is the server's, and about this request.
+      const token = randomBytes(32).toString('base64url');
+      const { status, body } = await client.ask(
+        mode === 'poll' ? order : { ...order, client_notification_token: token },
+      );
+      if (status !== 200) {
+        res.status(status).json(body);
+        return;
+      }
+      const authReqId = String(body['auth_req_id']);
+      const expiresIn = Number(body['expires_in']);
+      const interval = Number(body['interval'] ?? 5);
+      const sale = new Sale(client, { mode, authReqId, expiresIn, interval });
+      const id = randomUUID();
+      sales.set(id, { sale, client, authReqId });
+      if (mode !== 'poll') awaited.set(authReqId, { mode, token, hear: (callback) => sale.hear(callback) });
+      setTimeout(
+        () => {
+          sales.delete(id);
+          awaited.delete(authReqId);
+        },
+        expiresIn * 1000 + KEPT,
+      ).unref();
+      sale.begin();
+      const { binding_message: bindingMessage, login_hint: who } = order;
+      res.json({ sale: id, who, mode, bindingMessage, number: body['matching_number'], expiresIn });
+    }),
+  );
 
   router.get('/till/events', (req, res) => {
     const found = saleOf(req.query['sale'], res);
@@ -104,17 +108,21 @@ export function tillRoutes({ clients, callbacks, queue, mailbox, watch, serverSt
     if (found) watch(found.authReqId, openStream(res, serverStops));
   });
 
-  router.post('/till/cancel', jsonBody, async (req, res) => {
-    const found = saleOf(field(req, 'sale'), res);
-    if (!found) return;
-    const { status, body } = await found.client.cancel(found.authReqId);
-    if (status >= 300) {
-      res.status(status).json(body);
-      return;
-    }
-    found.sale.stop('cancelled');
-    res.status(204).end();
-  });
+  router.post(
+    '/till/cancel',
+    jsonBody,
+    handled(async (req, res) => {
+      const found = saleOf(field(req, 'sale'), res);
+      if (!found) return;
+      const { status, body } = await found.client.cancel(found.authReqId);
+      if (status >= 300) {
+        res.status(status).json(body);
+        return;
+      }
+      found.sale.stop('cancelled');
+      res.status(204).end();
+    }),
+  );
 
   function saleOf(id: unknown, res: Response): Asked | undefined {
     const found = sales.get(String(id));

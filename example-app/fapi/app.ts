@@ -5,7 +5,7 @@ import Provider, { type ClientMetadata, type KoaContextWithOIDC } from 'oidc-pro
 import { type Ciba, createCiba } from 'oidc-provider-ciba';
 import { findAccount, resolveLoginHint } from '../accounts.js';
 import { demoRoutes } from '../demo.js';
-import { answerError } from '../http.js';
+import { answerError, handled } from '../http.js';
 import { publicPart } from '../keys.js';
 import { CLIENTS, type FapiClient, type Made } from './belongings.js';
 import { certificateOf, isSignedByUs, subjectOf, thumbprintOf } from './client-certificate.js';
@@ -114,19 +114,22 @@ function clientOf(name: FapiClient, { clients }: Made, { pingEndpoint }: FapiSet
 /** `GET /resource`: what tokens are for. It says which interaction a request belongs to (FAPI 1.0 Baseline 6.2.1). */
 function resource(provider: Provider): Router {
   const router = Router();
-  router.get('/resource', async (req: Request, res: Response) => {
-    res.set('x-fapi-interaction-id', req.get('x-fapi-interaction-id') || randomUUID());
-    res.set('Cache-Control', 'no-store');
-    const value = /^Bearer +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1];
-    const token = value ? await provider.AccessToken.find(value) : undefined;
-    const certificate = certificateOf(req.socket as TLSSocket);
-    const bound = (token as { 'x5t#S256'?: string } | undefined)?.['x5t#S256'];
-    if (!token || !certificate || bound !== thumbprintOf(certificate)) {
-      res.set('WWW-Authenticate', 'Bearer error="invalid_token"');
-      res.status(401).json({ error: 'invalid_token', error_description: 'the token is not good here' });
-      return;
-    }
-    res.json({ sub: token.accountId, client_id: token.clientId, scope: token.scope });
-  });
+  router.get(
+    '/resource',
+    handled(async (req: Request, res: Response) => {
+      res.set('x-fapi-interaction-id', req.get('x-fapi-interaction-id') || randomUUID());
+      res.set('Cache-Control', 'no-store');
+      const value = /^Bearer +(\S+)$/i.exec(req.get('authorization') ?? '')?.[1];
+      const token = value ? await provider.AccessToken.find(value) : undefined;
+      const certificate = certificateOf(req.socket as TLSSocket);
+      const bound = (token as { 'x5t#S256'?: string } | undefined)?.['x5t#S256'];
+      if (!token || !certificate || bound !== thumbprintOf(certificate)) {
+        res.set('WWW-Authenticate', 'Bearer error="invalid_token"');
+        res.status(401).json({ error: 'invalid_token', error_description: 'the token is not good here' });
+        return;
+      }
+      res.json({ sub: token.accountId, client_id: token.clientId, scope: token.scope });
+    }),
+  );
   return router;
 }

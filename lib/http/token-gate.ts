@@ -18,8 +18,8 @@ export interface GateParts {
   readonly underWay: UnderWay;
 }
 
-/** The largest body that is looked at, in bytes: a poll is not longer. */
-const LARGEST = 2_048;
+/** The largest body that is looked at, in bytes: a poll with a secret is not longer, one with an assertion is. */
+const LARGEST = 640;
 
 const FORM = /^application\/x-www-form-urlencoded *(; *charset="?utf-8"?)?$/i;
 
