@@ -1,0 +1,52 @@
+export type PopulationFigure = 'pollsAt1000' | 'pollsAt100000' | 'pollsAt1000000';
+
+/** How much is measured. */
+export interface Sizes {
+  /** Rounds in which the contenders take turns, and how long a turn takes in milliseconds. */
+  readonly rounds: number;
+  readonly milliseconds: number;
+  /** Pending requests that are polled in turn: so many that none is polled too early. */
+  readonly pending: number;
+  /** Assertions that a client signs for one turn. */
+  readonly assertions: number;
+  /** Approvals that are timed one by one. */
+  readonly approvals: number;
+  /** Numbers of pending requests that are compared. */
+  readonly populations: readonly { readonly pending: number; readonly figure: PopulationFigure }[];
+  /** How often each of those is polled a thousand times. */
+  readonly bursts: number;
+  readonly held: number;
+  readonly pings: number;
+}
+
+export const FULL: Sizes = {
+  rounds: 7,
+  milliseconds: 3_000,
+  pending: 30_000,
+  assertions: 6_000,
+  approvals: 500,
+  populations: [
+    { pending: 1_000, figure: 'pollsAt1000' },
+    { pending: 100_000, figure: 'pollsAt100000' },
+    { pending: 1_000_000, figure: 'pollsAt1000000' },
+  ],
+  bursts: 40,
+  held: 10_000,
+  pings: 2_000,
+};
+
+/** To see that all of it works. */
+export const QUICK: Sizes = {
+  rounds: 3,
+  milliseconds: 1_000,
+  pending: 20_000,
+  assertions: 2_500,
+  approvals: 60,
+  populations: [
+    { pending: 1_000, figure: 'pollsAt1000' },
+    { pending: 100_000, figure: 'pollsAt100000' },
+  ],
+  bursts: 8,
+  held: 1_000,
+  pings: 300,
+};
