@@ -92,6 +92,7 @@ const described = {
     unit: '×',
     atMost: 1.5,
   },
+  heldDisturbed: { name: 'held long polls, then all approved: polls that had to come again later', unit: '' },
   heldLost: { name: 'held long polls, then all approved: clients without tokens', unit: '', atMost: 0 },
   heldDecided: { name: 'held long polls, then all approved: until the last token response', unit: 's' },
   deliveries: { name: 'pings delivered', unit: 'a second' },

@@ -1,6 +1,9 @@
 import type { Server } from './stage.js';
 import { median } from './statistics.js';
 
+/** Rounds that do not count. */
+const WARM_UP = 2;
+
 /** What a contender did in one turn. */
 export interface Turn {
   readonly count: number;
@@ -18,7 +21,7 @@ export class Rounds<Name extends string> {
   }
 
   /**
-   * Lets the contenders take turns, in another order each round, so that the machine's noise meets all alike. What they do in the first round
+   * Lets the contenders take turns, in another order each round, so that the machine's noise meets all alike. What they do in the first rounds
    * warms them up and does not count.
    */
   static async run<Name extends string>(
@@ -27,11 +30,11 @@ export class Rounds<Name extends string> {
     turn: (name: Name) => Promise<Turn>,
   ): Promise<Rounds<Name>> {
     const turns = new Map<Name, Turn[]>(names.map((name) => [name, []]));
-    for (let round = 0; round <= rounds; round += 1) {
+    for (let round = 0; round < WARM_UP + rounds; round += 1) {
       for (let place = 0; place < names.length; place += 1) {
         const name = names[(round + place) % names.length] as Name;
         const done = await turn(name);
-        if (round > 0) turns.get(name)?.push(done);
+        if (round >= WARM_UP) turns.get(name)?.push(done);
       }
     }
     return new Rounds(turns);

@@ -21,32 +21,32 @@ export interface Sizes {
 
 export const FULL: Sizes = {
   rounds: 7,
-  milliseconds: 3_000,
+  milliseconds: 2_500,
   pending: 30_000,
-  assertions: 6_000,
-  approvals: 500,
+  assertions: 5_000,
+  approvals: 300,
   populations: [
     { pending: 1_000, figure: 'pollsAt1000' },
     { pending: 100_000, figure: 'pollsAt100000' },
     { pending: 1_000_000, figure: 'pollsAt1000000' },
   ],
-  bursts: 40,
+  bursts: 30,
   held: 10_000,
   pings: 2_000,
 };
 
 /** To see that all of it works. */
 export const QUICK: Sizes = {
-  rounds: 3,
+  rounds: 2,
   milliseconds: 1_000,
   pending: 20_000,
   assertions: 2_500,
-  approvals: 60,
+  approvals: 40,
   populations: [
     { pending: 1_000, figure: 'pollsAt1000' },
     { pending: 100_000, figure: 'pollsAt100000' },
   ],
-  bursts: 8,
+  bursts: 5,
   held: 1_000,
   pings: 300,
 };

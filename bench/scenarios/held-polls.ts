@@ -26,14 +26,19 @@ export async function heldPolls(stage: Stage, { held: count }: Sizes): Promise<F
   const other = await stage.start('plugin', { longPolling: true });
   await seedPlugin(stage, { kind: 'secret', count, redis: redis.client(), server: other });
   const heldPlugin = await memoryHolding(stage, plugin, count);
-  const { milliseconds, lost } = await load.call('decide', { port: other.port, connections: CONNECTIONS });
+  const { milliseconds, lost, disturbed } = await load.call('decide', {
+    port: other.port,
+    connections: CONNECTIONS,
+  });
   await load.call('letGo');
+  if (lost.length > 0) console.error(`clients without tokens got: ${[...new Set(lost)].join(', ')}`);
   return {
     heldCount: count,
     heldBare: heldBare / MEGABYTE,
     heldPlugin: heldPlugin / MEGABYTE,
     heldToBare: heldPlugin / heldBare,
-    heldLost: lost,
+    heldDisturbed: disturbed,
+    heldLost: lost.length,
     heldDecided: milliseconds / 1_000,
   };
 }
