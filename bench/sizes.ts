@@ -21,7 +21,7 @@ export interface Sizes {
 
 export const FULL: Sizes = {
   rounds: 7,
-  milliseconds: 2_500,
+  milliseconds: 2_000,
   pending: 30_000,
   assertions: 5_000,
   approvals: 300,
@@ -30,7 +30,7 @@ export const FULL: Sizes = {
     { pending: 100_000, figure: 'pollsAt100000' },
     { pending: 1_000_000, figure: 'pollsAt1000000' },
   ],
-  bursts: 30,
+  bursts: 25,
   held: 10_000,
   pings: 2_000,
 };
@@ -38,15 +38,15 @@ export const FULL: Sizes = {
 /** To see that all of it works. */
 export const QUICK: Sizes = {
   rounds: 2,
-  milliseconds: 1_000,
-  pending: 20_000,
-  assertions: 2_500,
+  milliseconds: 600,
+  pending: 12_000,
+  assertions: 1_500,
   approvals: 40,
   populations: [
     { pending: 1_000, figure: 'pollsAt1000' },
     { pending: 100_000, figure: 'pollsAt100000' },
   ],
-  bursts: 5,
+  bursts: 4,
   held: 1_000,
   pings: 300,
 };
