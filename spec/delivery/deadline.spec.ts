@@ -9,7 +9,7 @@ import { settingsOf } from '../../lib/settings.js';
 import { MemoryStore } from '../../lib/store/memory.js';
 
 beforeEach(() => {
-  jest.useFakeTimers();
+  jest.useFakeTimers({ doNotFake: ['setImmediate'] });
 });
 afterEach(() => {
   jest.useRealTimers();

@@ -43,6 +43,7 @@ function calls(on: RedisStore): Record<string, () => Promise<unknown>> {
     read: () => on.read(request.handle),
     list: () => on.list(request.accountId),
     poll: () => poll(on, request.handle),
+    statusOf: () => on.statusOf(request.handle),
     decide: () => decide(on, request, 'approved'),
     claim: () => claim(on, request.handle),
     settle: () => on.settle(request.handle, 't'),
@@ -96,6 +97,17 @@ test('a server that is frozen makes every method say so in time, and work again 
   await expectUnavailable();
   server.resume();
   await expectAvailable();
+});
+
+test('an answer that came while this process was busy for too long is heard all the same', async () => {
+  const { handle } = await ask(store);
+  const found = store.read(handle);
+  // The command leaves at the end of this turn.
+  await new Promise((resolve) => setImmediate(resolve));
+  const end = performance.now() + 1_200;
+  while (performance.now() < end);
+  expect(await found).toMatchObject({ handle, status: 'pending' });
+  expect(reported).toEqual([]);
 });
 
 test('a server that was killed makes every method say so in time, and work again with the next one', async () => {
