@@ -78,7 +78,7 @@ export interface Ciba {
   /** Listens to an event; the function returned stops that. A listener that throws or rejects harms nobody. */
   on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void;
   /**
-   * Lets held polls go, finishes the answers, prompts and deliveries under way, and ends the connections that the plugin opened. The Redis
+   * Lets held polls go, finishes the provider's answers, the prompts and the deliveries under way, and ends the connections that the plugin opened. The Redis
    * client that was given stays open. On shutdown it is called after `server.close()`, which need not have ended.
    */
   close(): Promise<void>;

@@ -1,3 +1,5 @@
+import { CIBA_GRANT } from '../provider/names.js';
+
 /** A poll that holds nothing but what every poll holds. */
 export interface PlainPoll {
   readonly authReqId: string;
@@ -6,11 +8,8 @@ export interface PlainPoll {
 }
 
 /** The ways in which the grant type is written in a form. */
-const GRANTS: ReadonlySet<string> = new Set([
-  'urn:openid:params:grant-type:ciba',
-  'urn%3Aopenid%3Aparams%3Agrant-type%3Aciba',
-  'urn%3aopenid%3aparams%3agrant-type%3aciba',
-]);
+const ENCODED = encodeURIComponent(CIBA_GRANT);
+const GRANTS: ReadonlySet<string> = new Set([CIBA_GRANT, ENCODED, ENCODED.toLowerCase()]);
 
 const AUTH_REQ_ID = /^[\w-]{16,128}$/;
 

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { RequestHandler } from 'express';
 import { errors } from 'oidc-provider';
+import { FORM } from '../provider/form-body.js';
 import type { KnownClient, KnownCredentials } from '../provider/known-credentials.js';
 import { holdOf } from '../provider/long-polling.js';
 import { handleOf } from '../request/handle.js';
@@ -20,8 +21,6 @@ export interface GateParts {
 
 /** The largest body that is looked at, in bytes: a poll with a secret is not longer, one with an assertion is. */
 const LARGEST = 640;
-
-const FORM = /^application\/x-www-form-urlencoded *(; *charset="?utf-8"?)?$/i;
 
 /** Headers of requests that are more than a poll of a client with a secret. */
 const UNUSUAL = [
@@ -77,12 +76,14 @@ export class TokenGate {
       const digest = poll && shows && credentials.digestOf(authorization ?? '', poll.credentials);
       const client = digest && credentials.find(digest);
       const leave = (): void => {
+        if (!req.destroyed) {
+          if (digest) credentials.note(req, digest, url);
+          this.#passed.add(req);
+          if (body) giveBack(req, body);
+          goOn();
+        }
+        // Not before: by now the provider counts it.
         underWay.end();
-        if (req.destroyed) return;
-        if (digest) credentials.note(req, digest, url);
-        this.#passed.add(req);
-        if (body) giveBack(req, body);
-        goOn();
       };
       if (!client) return leave();
       this.#ask(req, res, poll.authReqId, client).then(

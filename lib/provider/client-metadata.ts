@@ -99,7 +99,7 @@ function checkSetting(key: Setting, value: unknown, range: Range, settings: Sett
 
 const administratorRange: Range = (key) => RANGES[key];
 
-/** A client that registers itself may only be stricter than the server is. */
+/** A client that registers itself may only be stricter than the server is; how long it waits is its own affair. */
 const selfServiceRange: Range = (key, settings) => {
   const [least, most] = RANGES[key];
   if (key === LONG_POLLING) return [least, most];

@@ -7,6 +7,9 @@ export interface Incoming extends IncomingMessage {
   body?: unknown;
 }
 
+/** The content type of a form whose bytes are as they were sent. */
+export const FORM: RegExp = /^application\/x-www-form-urlencoded *(; *charset="?utf-8"?)?$/i;
+
 /** The largest body that is looked at, in bytes: as much as oidc-provider reads. */
 const LARGEST = 56 * 1024;
 

@@ -56,8 +56,9 @@ export class KnownCredentials {
   /** Whose credentials these are, where they were checked lately. */
   find(digest: string): KnownClient | undefined {
     const known = this.#known.get(digest);
-    if (known && known.until <= this.#now()) this.#known.delete(digest);
-    return known && known.until > this.#now() ? known : undefined;
+    if (!known || known.until > this.#now()) return known;
+    this.#known.delete(digest);
+    return undefined;
   }
 
   /** Takes down what a request shows, before it goes on to the provider. */

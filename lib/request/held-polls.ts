@@ -2,7 +2,7 @@ import type { EventEmitter } from 'node:events';
 import type { Store } from '../store/store.js';
 
 /** How often a request that is waited for is looked at, in milliseconds: news of its decision may have been lost. */
-export const LOOK_EVERY = 5_000;
+const LOOK_EVERY = 5_000;
 
 /** How many are looked at at a time. */
 const AT_A_TIME = 100;

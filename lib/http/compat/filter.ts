@@ -3,7 +3,7 @@ import type Provider from 'oidc-provider';
 import type { Client } from 'oidc-provider';
 import type { Paths } from '../../provider/attach.js';
 import { type CompatUse, isCompat, rememberMessage, subjectOf } from '../../provider/compat.js';
-import { formOf, jsonOf, replaceForm, replaceJson } from '../../provider/form-body.js';
+import { FORM, formOf, jsonOf, replaceForm, replaceJson } from '../../provider/form-body.js';
 import type { CompatSettings, Settings } from '../../settings.js';
 import { type Endpoint, endpointOf, toOwnPath } from './endpoint-aliases.js';
 import { Form } from './form.js';
@@ -29,8 +29,6 @@ const UNAVAILABLE = {
   error: 'temporarily_unavailable',
   description: 'the server cannot answer now, try again later',
 } as const;
-
-const FORM = /^application\/x-www-form-urlencoded *(; *charset="?utf-8"?)?$/i;
 
 /**
  * Says a message of the dialect in the words of the standard, in front of everything that looks at it. Nothing is decided here: what goes
