@@ -100,8 +100,11 @@ export async function startCluster({ args = [] }: { args?: readonly string[] } =
       const slots = Array.from({ length: end - first }, (_, slot) => first + slot);
       await member.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1);
       await member.call('CLUSTER', 'ADDSLOTS', ...slots);
-      await member.call('CLUSTER', 'MEET', '127.0.0.1', nodes[0]?.port ?? 0);
     }),
+  );
+  // A node that was met by another one takes no epoch anymore.
+  await Promise.all(
+    members.map((member) => member.call('CLUSTER', 'MEET', '127.0.0.1', nodes[0]?.port ?? 0)),
   );
   await until('the cluster is whole', async () => {
     const infos = await Promise.all(members.map((member) => member.call('CLUSTER', 'INFO')));
