@@ -2,10 +2,10 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import type { RequestHandler } from 'express';
 import { errors } from 'oidc-provider';
 import { FORM } from '../provider/form-body.js';
-import type { KnownClient, KnownCredentials } from '../provider/known-credentials.js';
+import type { KnownCredentials } from '../provider/known-credentials.js';
 import { holdOf } from '../provider/long-polling.js';
 import { handleOf } from '../request/handle.js';
-import type { PollResult, Polls } from '../request/polls.js';
+import type { Polls } from '../request/polls.js';
 import type { UnderWay } from '../request/under-way.js';
 import type { Settings } from '../settings.js';
 import { plainPollOf } from './plain-poll.js';
@@ -66,7 +66,7 @@ export class TokenGate {
 
   /** Without async functions: their promises would cost as much as all else that is done here. */
   #answer(req: IncomingMessage, res: ServerResponse, url: string, goOn: () => void): void {
-    const { credentials, underWay } = this.#parts;
+    const { polls, credentials, settings, underWay } = this.#parts;
     takeBody(req, Number(req.headers['content-length']), (body) => {
       underWay.begin();
       const poll = body && plainPollOf(body.toString('latin1'));
@@ -86,9 +86,14 @@ export class TokenGate {
         underWay.end();
       };
       if (!client) return leave();
-      this.#ask(req, res, poll.authReqId, client).then(
+      const { clientId, wait } = client;
+      const handle = handleOf(poll.authReqId);
+      polls.poll(handle, clientId, holdOf(req.headers, wait, res, settings)).then(
         (found) => {
-          if (found.result !== 'pending' && found.result !== 'slow_down') return leave();
+          if (found.result !== 'pending' && found.result !== 'slow_down') {
+            polls.passOn(res, { handle, clientId, found });
+            return leave();
+          }
           underWay.end();
           finish(req);
           if (!res.destroyed) send(res, found.result, found.wait);
@@ -97,16 +102,6 @@ export class TokenGate {
         leave,
       );
     });
-  }
-
-  #ask(
-    { headers }: IncomingMessage,
-    res: ServerResponse,
-    authReqId: string,
-    { clientId, wait }: KnownClient,
-  ): Promise<PollResult> {
-    const { polls, settings } = this.#parts;
-    return polls.poll(handleOf(authReqId), clientId, holdOf(headers, wait, res, settings));
   }
 }
 

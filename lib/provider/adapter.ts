@@ -182,7 +182,9 @@ export class RequestAdapter implements Adapter {
     const { client } = ctx.oidc;
     if (client) this.#credentials.learn(ctx.req, client);
     const hold = holdOf(ctx.headers, waitOf(client, this.#settings), ctx.res, this.#settings);
-    const found = await failClosed(exchange, () => this.#polls.poll(handle, clientId, hold), interval);
+    const found =
+      this.#polls.passedOn(ctx.res, handle, clientId) ??
+      (await failClosed(exchange, () => this.#polls.poll(handle, clientId, hold), interval));
     switch (found.result) {
       case 'gone':
       case 'foreign':

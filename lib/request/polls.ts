@@ -15,6 +15,13 @@ export interface Hold {
 /** How early a timer may be, in milliseconds: a request that ends while it is waited for is looked at when it has. */
 const A_MOMENT = 10;
 
+/** What a poll has found, of which it is yet to be answered. */
+export interface PassedOn {
+  readonly handle: string;
+  readonly clientId: string;
+  readonly found: PollResult;
+}
+
 /** What polls are asked of. */
 export interface PollParts {
   readonly store: Store;
@@ -29,9 +36,22 @@ export class Polls {
   readonly #unanswered = new KeptOperations();
   /** Whose poll was held: once is enough. */
   readonly #heldBefore = new WeakSet<object>();
+  readonly #passedOn = new WeakMap<object, PassedOn>();
 
   constructor(parts: PollParts) {
     this.#parts = parts;
+  }
+
+  /** Keeps what a poll has found for whoever answers it: it need not be asked for again. */
+  passOn(client: object, found: PassedOn): void {
+    this.#passedOn.set(client, found);
+  }
+
+  /** What was passed on for the same poll of the same client; nothing the second time. */
+  passedOn(client: object, handle: string, clientId: string): PollResult | undefined {
+    const passed = this.#passedOn.get(client);
+    this.#passedOn.delete(client);
+    return passed?.handle === handle && passed.clientId === clientId ? passed.found : undefined;
   }
 
   /**

@@ -1,6 +1,6 @@
 import type { Writable } from 'node:stream';
-import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
+import { Deadlines } from './deadlines.js';
 import { COMMAND_TIMEOUT, openConnection, type RedisClient, whenReady } from './redis-connection.js';
 import { type ScriptName, scripts } from './scripts.js';
 
@@ -14,6 +14,7 @@ export class RedisScripts {
   readonly #client: RedisClient;
   readonly #timeOffset: () => number;
   readonly #unavailable: (cause: unknown) => void;
+  readonly #deadlines = new Deadlines(COMMAND_TIMEOUT, 'Redis');
   #opened: RedisClient | undefined;
   /** The connection that holds what it is told until the end of this turn. A cluster's have no such thing. */
   #gathering: Writable | undefined;
@@ -25,28 +26,53 @@ export class RedisScripts {
     this.#unavailable = unavailable;
   }
 
-  /** Runs a script; its first argument, the clock's offset, is put in front of those given. */
-  run(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    return this.send((redis) => {
+  /** Runs a script; its first argument, the clock's offset, is put in front of those given. What it answers is read by `read`. */
+  run<T = unknown>(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+    read?: (reply: unknown) => T,
+  ): Promise<T> {
+    return this.send<unknown, T>((redis) => {
       const script = redis[commandName(name) as 'get'] as unknown as (
         ...args: Argument[]
       ) => Promise<unknown>;
       return script.call(redis, ...keys, this.#timeOffset(), ...args);
-    });
+    }, read);
   }
 
   /** One deadline for the connection and the command; what fails is unknown, and said to be so. */
-  send<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
-    return within(COMMAND_TIMEOUT, 'Redis', this.#sent(command)).catch((error: unknown) => {
-      const cause = withoutArguments(error);
-      this.#unavailable(cause);
-      throw new CibaError('store_unavailable', 'the store did not answer', { cause });
+  send<Reply, T = Reply>(
+    command: (redis: RedisClient) => Promise<Reply>,
+    read: (reply: Reply) => T = (reply) => reply as unknown as T,
+  ): Promise<T> {
+    // One promise for all of it: nearly all that a server does passes here.
+    return new Promise((resolve, reject) => {
+      const failed = (error: unknown): void => {
+        const cause = withoutArguments(error);
+        this.#unavailable(cause);
+        reject(new CibaError('store_unavailable', 'the store did not answer', { cause }));
+      };
+      const waiting = this.#deadlines.begin(failed);
+      this.#sent(command).then(
+        (reply) => {
+          if (!this.#deadlines.end(waiting)) return;
+          try {
+            resolve(read(reply));
+          } catch (error) {
+            failed(error);
+          }
+        },
+        (error: unknown) => {
+          if (this.#deadlines.end(waiting)) failed(error);
+        },
+      );
     });
   }
 
-  /** The same for what may fail: nobody is told. */
+  /** The same for what may fail: nobody waits for it, nobody is told. */
   attempt(command: (redis: RedisClient) => Promise<unknown>): void {
-    within(COMMAND_TIMEOUT, 'Redis', this.#sent(command)).catch(() => {});
+    this.#sent(command).catch(() => {});
   }
 
   #sent<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {

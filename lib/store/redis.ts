@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { inBackground } from './in-background.js';
 import { POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
 import { EXPIRY_GRACE } from './outbox.js';
@@ -142,7 +142,7 @@ export class RedisStore implements Store {
 
   poll({ handle, clientId, operation }: PollAttempt): Promise<PollResult> {
     const args = [clientId, operation, SLOW_DOWN_STEP, POLL_LEEWAY];
-    return this.#redis.run('poll', [this.#requestKey(handle)], args).then(pollResultOf);
+    return this.#redis.run('poll', [this.#requestKey(handle)], args, pollResultOf);
   }
 
   async statusOf(handle: string): Promise<Status | 'gone'> {
@@ -305,7 +305,7 @@ function pollResultOf(reply: unknown): PollResult {
 }
 
 /** Hashed, so that no name can steer a key or be read from one; 132 bits: two names for one are found by no chance, and would share a limit. */
-const digest = (name: string): string => createHash('sha256').update(name).digest('base64url').slice(0, 22);
+const digest = (name: string): string => hash('sha256', name, 'base64url').slice(0, 22);
 
 type Found = [
   status: Status | 'gone',

@@ -7,9 +7,12 @@ import {
 } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
+import { jest } from '@jest/globals';
 import express, { type RequestHandler } from 'express';
 import { KnownCredentials } from '../../lib/provider/known-credentials.js';
 import { settingsOf } from '../../lib/settings.js';
+import { MemoryStore } from '../../lib/store/memory.js';
+import { RedisStore } from '../../lib/store/redis.js';
 import { findAccount, pollClient } from '../support/configuration.js';
 import { onEveryStore } from '../support/every-store.js';
 import { asked, basic, CIBA_GRANT, type PluginServer, type PluginServerOptions } from '../support/server.js';
@@ -150,6 +153,21 @@ onEveryStore('the token gate', (make, redis) => {
       expect(wholeRoad()).toBe(3);
       expect(pending.headers['retry-after']).toBe('5');
       expect(early.headers['retry-after']).toBe('10');
+    });
+
+    it('asks the store once for a poll that it passes on, and tells the tokens', async () => {
+      const { server, port, id } = await begun();
+      await server.ciba.requests.approve(server.ciba.requests.handleOf(id), { accountId: 'alice' });
+      const asked = [MemoryStore, RedisStore].map((store) => jest.spyOn(store.prototype, 'poll'));
+      const { status, body } = await send(port, id);
+      const times = asked.map((spy) => spy.mock.calls.length);
+      for (const spy of asked) spy.mockRestore();
+      expect({ status, body: JSON.parse(body) }).toMatchObject({
+        status: 200,
+        body: { access_token: expect.any(String) },
+      });
+      expect(times.reduce((one, other) => one + other)).toBe(1);
+      expect(errorOf(await send(port, id))).toBe('invalid_grant');
     });
 
     it('knows the client for its other requests, too', async () => {
