@@ -384,7 +384,7 @@ describe('long polling over Redis', () => {
       ids.push(...(await Promise.all(Array.from({ length: 20 }, () => asked(poller.server)))));
     }
     const answers = ids.map((id) => poller.poll(id, 'wait=30'));
-    await until('all are held', async () => poller.heldSoFar() === 1_000, 30_000);
+    await until('all are held', async () => poller.heldSoFar() === 1_000, 90_000);
     await redis.kill();
     await redis.restart();
     await until(
