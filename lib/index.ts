@@ -43,6 +43,7 @@ export type {
   LongPollingOptions,
   PageOptions,
   PasskeyOptions,
+  ReplicaOptions,
   StoredPasskey,
 } from './options.js';
 export type { PageTexts } from './page-texts.js';

@@ -52,6 +52,14 @@ export interface DeliveryOptions {
   readonly ca?: string | readonly string[] | undefined;
 }
 
+/** Replicas that must have what may not be lost before it counts; see {@link CibaOptions.replicas}. All may be left out. */
+export interface ReplicaOptions {
+  /** How many of them must have it. 1 to 5. Default 1. */
+  readonly acknowledge?: number | undefined;
+  /** How long they are waited for, in milliseconds. 10 to 500. Default 200. */
+  readonly within?: number | undefined;
+}
+
 /**
  * Holding polls until there is an answer (CIBA Core 10.1, long polling); see {@link CibaOptions.longPolling}. All may be left out.
  */
@@ -231,6 +239,12 @@ export interface CibaOptions {
    * times. Default: none, requests live in the memory of this process, which is for development.
    */
   readonly redis?: RedisClient | undefined;
+  /**
+   * Replicas of `redis` that must have a decision, a claim, a redemption and the body of a push before it counts (`WAIT`): what they do not
+   * acknowledge in time is answered 503, and no tokens leave. Without it a redemption that no replica has when the primary is lost can be
+   * made once more. It needs `redis`. Default: none are waited for.
+   */
+  readonly replicas?: ReplicaOptions | undefined;
   /** What every Redis key begins with; give each issuer its own. 1 to 64 characters of `A-Za-z0-9._:-`. Default `ciba`. */
   readonly prefix?: string | undefined;
   /**

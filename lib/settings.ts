@@ -12,6 +12,7 @@ import type {
   LongPollingOptions,
   PageOptions,
   PasskeyOptions,
+  ReplicaOptions,
 } from './options.js';
 import { ENGLISH, type PageTexts } from './page-texts.js';
 import type { RedisClient } from './store/redis-connection.js';
@@ -28,12 +29,13 @@ type Optional =
   | 'chain';
 
 /** Those that are groups of options. */
-type Group = 'limits' | 'page' | 'loginHintToken' | 'longPolling' | 'delivery' | 'compat';
+type Group = 'replicas' | 'limits' | 'page' | 'loginHintToken' | 'longPolling' | 'delivery' | 'compat';
 
 /** The options with every default in its place. */
 export type Settings = {
   readonly [Key in Exclude<keyof CibaOptions, Optional | Group>]-?: Exclude<CibaOptions[Key], undefined>;
 } & { readonly [Key in Optional]: CibaOptions[Key] } & {
+  readonly replicas: ReplicaSettings | undefined;
   readonly limits: LimitSettings;
   readonly page: PageSettings;
   readonly loginHintToken: LoginHintTokenSettings | undefined;
@@ -47,6 +49,7 @@ type Complete<Options, Without extends keyof Options = never> = {
   readonly [Key in Exclude<keyof Options, Without>]-?: Exclude<Options[Key], undefined>;
 } & { readonly [Key in Without]: Options[Key] };
 
+export type ReplicaSettings = Complete<ReplicaOptions>;
 export type LimitSettings = Complete<LimitOptions>;
 export type PageSettings = Complete<PageOptions, 'baseUrl' | 'passkeys'>;
 export type LoginHintTokenSettings = Complete<LoginHintTokenOptions, 'audience' | 'typ' | 'resolve'>;
@@ -69,6 +72,8 @@ const DEFAULTS = {
   channels: [],
   timeOffset: (): number => 0,
 } as const;
+
+const REPLICA_DEFAULTS: ReplicaSettings = { acknowledge: 1, within: 200 };
 
 const LIMIT_DEFAULTS: LimitSettings = {
   pendingPerAccount: 10,
@@ -166,6 +171,7 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
     typeof (value as RedisClient).duplicate === 'function'
       ? undefined
       : 'must be an ioredis client or cluster',
+  replicas: group,
   profile: (value) => (value === 'fapi-ciba' ? undefined : "must be 'fapi-ciba'"),
   prefix: text(/^[A-Za-z0-9._:-]{1,64}$/, 'must be 1 to 64 characters of A-Z a-z 0-9 . _ : -'),
   interval: whole(1, 60),
@@ -192,6 +198,11 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
   delivery: group,
   compat: group,
   timeOffset: callback,
+};
+
+const REPLICA_CHECKS: Readonly<Record<keyof ReplicaOptions, Check>> = {
+  acknowledge: whole(1, 5),
+  within: whole(10, 500),
 };
 
 const LIMIT_CHECKS: Readonly<Record<keyof LimitOptions, Check>> = {
@@ -293,6 +304,7 @@ export function settingsOf(options: CibaOptions): Settings {
   const settings = {
     ...DEFAULTS,
     ...given,
+    replicas: options.replicas && complete('replicas', options.replicas, REPLICA_DEFAULTS, REPLICA_CHECKS),
     limits,
     page: pageSettings(options.page),
     loginHintToken: options.loginHintToken && loginHintTokenSettings(options.loginHintToken),
@@ -305,6 +317,8 @@ export function settingsOf(options: CibaOptions): Settings {
   if (settings.defaultExpiry > settings.maxExpiry) {
     throw invalidOption('defaultExpiry', `must not be greater than maxExpiry (${settings.maxExpiry})`);
   }
+  if (settings.replicas && !settings.redis)
+    throw invalidOption('replicas', 'must be left out where requests live in memory');
   if (settings.profile && settings.compat)
     throw invalidOption('compat', 'must be left out under the profile');
   return settings;

@@ -11,6 +11,7 @@ import {
   type LongPollingOptions,
   type PageOptions,
   type PasskeyOptions,
+  type ReplicaOptions,
 } from 'oidc-provider-ciba';
 import { settingsOf } from '../lib/settings.js';
 import { pluginServer } from './support/server.js';
@@ -22,6 +23,7 @@ const issuer = { issuer: 'https://tokens.example', jwksUri: 'https://tokens.exam
 const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   profile: ['fapi', true, null],
   redis: [null, 'redis://localhost', {}, { defineCommand: () => {} }],
+  replicas: [true, 1, [], {}, null],
   prefix: ['', 'a b', 'a{b}', 'x'.repeat(65), 7, null],
   interval: [0, 61, 1.5, '5', Number.NaN, Number.POSITIVE_INFINITY, null],
   defaultExpiry: [9, 86_401, 10.5, '300', null],
@@ -69,6 +71,11 @@ const WRONG_DELIVERY: Readonly<Record<keyof DeliveryOptions, readonly unknown[]>
   allowedPorts: [443, [0], [65_536], ['443'], 'all', null],
   allowLoopback: ['true', 1, null],
   ca: ['certificate', [7], [''], {}, null],
+};
+
+const WRONG_REPLICAS: Readonly<Record<keyof ReplicaOptions, readonly unknown[]>> = {
+  acknowledge: [0, 6, 1.5, '1', true, null],
+  within: [9, 501, 10.5, '200', null],
 };
 
 const WRONG_LIMITS: Readonly<Record<keyof LimitOptions, readonly unknown[]>> = {
@@ -135,6 +142,7 @@ const GROUPS: readonly (readonly [
   given: (part: object) => object,
 ])[] = [
   ['delivery', WRONG_DELIVERY, (delivery) => ({ delivery })],
+  ['replicas', WRONG_REPLICAS, (replicas) => ({ replicas })],
   ['limits', WRONG_LIMITS, (limits) => ({ limits })],
   ['longPolling', WRONG_LONG_POLLING, (longPolling) => ({ longPolling })],
   ['page', WRONG_PAGE, (page) => ({ page })],

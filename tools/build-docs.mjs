@@ -43,6 +43,7 @@ const pages = {
     'lib/options.ts',
     [
       ...members(bodyOf(options, 'CibaOptions')),
+      ...group('replicas', 'ReplicaOptions'),
       ...group('limits', 'LimitOptions'),
       ...group('loginHintToken', 'LoginHintTokenOptions'),
       ...group('loginHintToken.issuers[]', 'LoginHintTokenIssuer'),

@@ -39,9 +39,10 @@ export class PushMessages {
     callback: Callback,
     hasTime: (milliseconds: number) => boolean,
   ): Promise<PushMessage> {
-    if (due.body !== undefined) return { body: due.body };
     const { request } = due;
     const { handle } = request;
+    // Kept by a turn that may not have heard of it: with replicas, it is said once they have it.
+    if (due.body !== undefined) return this.#keep(handle, due.body);
     const error = pushErrorOf(request);
     if (error) return this.#keep(handle, pushErrorBody(callback, error.error, error.description));
     const issued = await this.#issue(grantOf(due, callback)).catch((cause: unknown) => ({ cause }));

@@ -84,7 +84,7 @@ export class RedisOutbox implements Outbox {
   }
 
   async keepBody(handle: string, body: string): Promise<string | undefined> {
-    return ((await this.#redis.run('keep', this.#keys(handle), [body])) as string | null) ?? undefined;
+    return ((await this.#redis.runLasting('keep', this.#keys(handle), [body])) as string | null) ?? undefined;
   }
 
   async postpone(handle: string, { turn, delay, sent, note }: Postponement): Promise<boolean> {

@@ -1,7 +1,9 @@
 import type { Writable } from 'node:stream';
 import { CibaError } from '../errors.js';
 import { Deadlines } from './deadlines.js';
+import { warnOfEviction } from './eviction.js';
 import { COMMAND_TIMEOUT, openConnection, type RedisClient, whenReady } from './redis-connection.js';
+import { ReplicaScripts, type Replicas } from './redis-replicas.js';
 import { type ScriptName, scripts } from './scripts.js';
 
 type Argument = string | number;
@@ -15,15 +17,23 @@ export class RedisScripts {
   readonly #timeOffset: () => number;
   readonly #unavailable: (cause: unknown) => void;
   readonly #deadlines = new Deadlines(COMMAND_TIMEOUT, 'Redis');
+  readonly #replicas: Replicas | undefined;
   #opened: RedisClient | undefined;
+  #lasting: ReplicaScripts | undefined;
   /** The connection that holds what it is told until the end of this turn. A cluster's have no such thing. */
   #gathering: Writable | undefined;
   #closed = false;
 
-  constructor(client: RedisClient, timeOffset: () => number, unavailable: (cause: unknown) => void) {
+  constructor(
+    client: RedisClient,
+    timeOffset: () => number,
+    unavailable: (cause: unknown) => void,
+    replicas?: Replicas,
+  ) {
     this.#client = client;
     this.#timeOffset = timeOffset;
     this.#unavailable = unavailable;
+    this.#replicas = replicas;
   }
 
   /** Runs a script; its first argument, the clock's offset, is put in front of those given. What it answers is read by `read`. */
@@ -41,9 +51,25 @@ export class RedisScripts {
     }, read);
   }
 
+  /** Runs a script whose effect may not be lost with the server: where replicas are waited for, it counts once they have it. */
+  runLasting(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    const replicas = this.#replicas;
+    if (!replicas) return this.run(name, keys, args);
+    if (this.#closed) return this.#known(Promise.reject(closed()));
+    this.#lasting ??= new ReplicaScripts(this.#client, replicas);
+    return this.#known(this.#lasting.run(scripts[name], keys, [this.#timeOffset(), ...args]));
+  }
+
   /** One deadline for the connection and the command; what fails is unknown, and said to be so. */
   send<Reply, T = Reply>(
     command: (redis: RedisClient) => Promise<Reply>,
+    read?: (reply: Reply) => T,
+  ): Promise<T> {
+    return this.#known(this.#sent(command), read);
+  }
+
+  #known<Reply, T = Reply>(
+    answer: Promise<Reply>,
     read: (reply: Reply) => T = (reply) => reply as unknown as T,
   ): Promise<T> {
     // One promise for all of it: nearly all that a server does passes here.
@@ -54,7 +80,7 @@ export class RedisScripts {
         reject(new CibaError('store_unavailable', 'the store did not answer', { cause }));
       };
       const waiting = this.#deadlines.begin(failed);
-      this.#sent(command).then(
+      answer.then(
         (reply) => {
           if (!this.#deadlines.end(waiting)) return;
           try {
@@ -101,13 +127,15 @@ export class RedisScripts {
   close(): void {
     this.#closed = true;
     this.#opened?.disconnect();
+    this.#lasting?.close();
   }
 
   /** Opened when it is first needed: where CIBA is not enabled, never. */
   #connection(): RedisClient {
-    if (this.#closed) throw new Error('the store is closed');
+    if (this.#closed) throw closed();
     if (this.#opened) return this.#opened;
     const connection = openConnection(this.#client);
+    warnOfEviction(connection);
     for (const [name, { numberOfKeys, lua }] of Object.entries(scripts)) {
       connection.defineCommand(commandName(name as ScriptName), { numberOfKeys, lua });
     }
@@ -115,6 +143,8 @@ export class RedisScripts {
     return connection;
   }
 }
+
+const closed = (): Error => new Error('the store is closed');
 
 /** What ioredis throws carries the command with its arguments, which may be secret and would be in every log. */
 function withoutArguments(error: unknown): Error {

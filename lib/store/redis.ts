@@ -6,6 +6,7 @@ import type { RedisClient } from './redis-connection.js';
 import { RedisDecisions } from './redis-decisions.js';
 import { callbackKey, RedisOutbox, requestKey } from './redis-outbox.js';
 import { RedisPrompts } from './redis-prompts.js';
+import type { Replicas } from './redis-replicas.js';
 import { RedisScripts } from './redis-scripts.js';
 import type {
   ClaimAttempt,
@@ -27,6 +28,14 @@ import type {
 /** The turn in which a person is prompted first. */
 const FIRST_TURN = 1;
 
+/** What a store in Redis does beside. */
+export interface RedisStoreOptions {
+  /** Whether decisions are told to whoever waits for one. */
+  readonly tellsDecisions?: boolean;
+  /** Who must have what may not be lost before it counts. */
+  readonly replicas?: Replicas | undefined;
+}
+
 /**
  * A {@link Store} in Redis. Each request is one hash, each account and each client has a sorted set of its pending requests. Every script
  * touches keys of one slot; what needs two slots is two steps, each safe to repeat.
@@ -44,9 +53,9 @@ export class RedisStore implements Store {
     prefix: string,
     timeOffset: () => number,
     unavailable: (cause: unknown) => void,
-    tellsDecisions = false,
+    { tellsDecisions = false, replicas }: RedisStoreOptions = {},
   ) {
-    this.#redis = new RedisScripts(client, timeOffset, unavailable);
+    this.#redis = new RedisScripts(client, timeOffset, unavailable, replicas);
     this.#prefix = prefix;
     this.outbox = new RedisOutbox(this.#redis, prefix);
     this.prompts = new RedisPrompts(this.#redis, prefix);
@@ -152,7 +161,7 @@ export class RedisStore implements Store {
   async decide(attempt: DecisionAttempt): Promise<DecisionResult> {
     const key = this.#requestKey(attempt.handle);
     const { accountId, verdict, decision, operation, cooldown } = attempt;
-    const [result, ...rest] = (await this.#redis.run(
+    const [result, ...rest] = (await this.#redis.runLasting(
       'decide',
       [key],
       [accountId === undefined ? '' : `=${accountId}`, verdict, decision, operation],
@@ -167,7 +176,7 @@ export class RedisStore implements Store {
   }
 
   async claim({ handle, clientId, token, lease }: ClaimAttempt): Promise<ClaimResult> {
-    const [result, wait] = (await this.#redis.run(
+    const [result, wait] = (await this.#redis.runLasting(
       'claim',
       [this.#requestKey(handle)],
       [clientId, token, lease],
@@ -176,7 +185,10 @@ export class RedisStore implements Store {
   }
 
   async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
-    return (await this.#redis.run('settle', [this.#requestKey(handle)], [token, Math.ceil(leaseLeft)])) === 1;
+    return (
+      (await this.#redis.runLasting('settle', [this.#requestKey(handle)], [token, Math.ceil(leaseLeft)])) ===
+      1
+    );
   }
 
   async keepAnswer(handle: string, token: string, { sealed, lifetime }: KeptAnswer): Promise<void> {
@@ -189,7 +201,7 @@ export class RedisStore implements Store {
   }
 
   async release(handle: string, token: string): Promise<void> {
-    await this.#redis.run('release', this.#answerKeys(handle), [token]);
+    await this.#redis.runLasting('release', this.#answerKeys(handle), [token]);
   }
 
   async remove(handle: string, owner?: Owner): Promise<void> {

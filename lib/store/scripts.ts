@@ -223,8 +223,9 @@ local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
 if status == 'claimed' then
-  if r[6] == ARGV[3] then return {'won'} end
-  return {'claimed', tonumber(r[4]) - now}
+  if r[6] ~= ARGV[3] then return {'claimed', tonumber(r[4]) - now} end
+  redis.call('HSET', KEYS[1], 'claim', ARGV[3]) -- See decide.
+  return {'won'}
 end
 if status ~= 'approved' then return {status} end
 redis.call('HSET', KEYS[1], 'status', 'claimed', 'claim', ARGV[3], 'lease', now + tonumber(ARGV[4]))
@@ -353,7 +354,10 @@ local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if ARGV[2] ~= '' and ARGV[2] ~= '=' .. r[6] then return {'forbidden'} end
 local since = now - tonumber(r[8] or now)
-if r[7] ~= ARGV[5] then
+if r[7] == ARGV[5] then
+  -- Who waits for replicas waits for the last write of its connection, and a repeat may have come over another one: so it writes, too.
+  redis.call('HSET', KEYS[1], 'decided', ARGV[5])
+else
   if status ~= 'pending' then return {'conflict', status} end
   redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decided', ARGV[5], 'decidedat', now)
   write_text(KEYS[1], 'decision', ARGV[4])
@@ -524,7 +528,10 @@ local mark = redis.sha1hex(ARGV[2])
 if r[5] == 'delivered' and r[6] == mark then return ARGV[2] end
 if r[5] ~= 'waiting' then return false end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
-if c[2] then return c[2] end
+if c[2] then
+  redis.call('HSET', KEYS[2], 'body', c[2]) -- See decide.
+  return c[2]
+end
 if not c[1] then return false end
 redis.call('HSET', KEYS[1], 'kept', mark)
 redis.call('HSET', KEYS[2], 'body', ARGV[2])
@@ -972,9 +979,11 @@ local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'claim')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if r[5] ~= ARGV[2] then return 0 end
-if status == 'redeemed' then return 1 end
-if status ~= 'claimed' then return 0 end
-if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
+if status ~= 'redeemed' then
+  if status ~= 'claimed' then return 0 end
+  if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
+end
+-- Also where it is redeemed: see decide.
 redis.call('HSET', KEYS[1], 'status', 'redeemed')
 return 1
 `,

@@ -17,8 +17,9 @@ local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
 if status == 'claimed' then
-  if r[6] == ARGV[3] then return {'won'} end
-  return {'claimed', tonumber(r[4]) - now}
+  if r[6] ~= ARGV[3] then return {'claimed', tonumber(r[4]) - now} end
+  redis.call('HSET', KEYS[1], 'claim', ARGV[3]) -- See decide.
+  return {'won'}
 end
 if status ~= 'approved' then return {status} end
 redis.call('HSET', KEYS[1], 'status', 'claimed', 'claim', ARGV[3], 'lease', now + tonumber(ARGV[4]))

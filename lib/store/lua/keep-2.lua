@@ -16,7 +16,10 @@ local mark = redis.sha1hex(ARGV[2])
 if r[5] == 'delivered' and r[6] == mark then return ARGV[2] end
 if r[5] ~= 'waiting' then return false end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
-if c[2] then return c[2] end
+if c[2] then
+  redis.call('HSET', KEYS[2], 'body', c[2]) -- See decide.
+  return c[2]
+end
 if not c[1] then return false end
 redis.call('HSET', KEYS[1], 'kept', mark)
 redis.call('HSET', KEYS[2], 'body', ARGV[2])

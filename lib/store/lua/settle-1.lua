@@ -12,8 +12,10 @@ local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'claim')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if r[5] ~= ARGV[2] then return 0 end
-if status == 'redeemed' then return 1 end
-if status ~= 'claimed' then return 0 end
-if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
+if status ~= 'redeemed' then
+  if status ~= 'claimed' then return 0 end
+  if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
+end
+-- Also where it is redeemed: see decide.
 redis.call('HSET', KEYS[1], 'status', 'redeemed')
 return 1
