@@ -86,7 +86,9 @@ export function pollPending(
   if (last?.operation === operation && now < last.nextAt) {
     return { result: last.result, wait: last.nextAt - now };
   }
-  const tooFast = last !== undefined && now + POLL_LEEWAY < last.nextAt;
+  // A next poll that is further off than an interval is no judgement of this client: the clock went back.
+  const tooFast =
+    last !== undefined && now + POLL_LEEWAY < last.nextAt && last.nextAt <= now + record.interval;
   if (tooFast) record.interval += SLOW_DOWN_STEP;
   const result = tooFast ? 'slow_down' : 'pending';
   record.lastPoll = { operation, result, nextAt: now + record.interval };

@@ -24,7 +24,8 @@ if status == 'pending' then
     return {r[9] and 'slow_down' or 'pending', tonumber(r[7]) - now, tonumber(r[2]) - now}
   end
   local interval, told = tonumber(r[6]), 'pending'
-  if r[7] and now + tonumber(ARGV[5]) < tonumber(r[7]) then
+  -- A next poll that is further off than an interval is no judgement of this client: the clock went back.
+  if r[7] and now + tonumber(ARGV[5]) < tonumber(r[7]) and tonumber(r[7]) <= now + interval then
     interval, told = interval + tonumber(ARGV[4]), 'slow_down'
     redis.call('HSET', KEYS[1], 'interval', interval, 'slowed', 1)
   elseif r[9] then
