@@ -9,6 +9,8 @@ export interface Line {
   thaw(): void;
   /** Breaks every connection, with what is under way, and leads new ones to another server. */
   leadTo(port: number): void;
+  /** The same, and leaves those alone that are there. */
+  leadNewTo(port: number): void;
   close(): Promise<void>;
 }
 
@@ -50,6 +52,9 @@ export async function startLine(to: number): Promise<Line> {
     leadTo(port) {
       target = port;
       breakAll();
+    },
+    leadNewTo(port) {
+      target = port;
     },
     async close() {
       server.close();

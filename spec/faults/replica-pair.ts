@@ -15,6 +15,8 @@ export interface ReplicaPair {
   inStep(): Promise<void>;
   /** Kills the primary, and makes the replica take its place with what it has got; the server that died comes back as its replica. */
   failOver(): Promise<void>;
+  /** Makes the replica take its place, and the primary a replica, which goes on answering whoever is connected to it. */
+  handOver(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -58,6 +60,13 @@ export async function startReplicaPair(): Promise<ReplicaPair> {
       link.thaw();
       link.leadTo(primary.port);
       await replica.restart();
+      await follow();
+    },
+    async handOver() {
+      await admin(replica).replicaof('NO', 'ONE');
+      [primary, replica] = [replica, primary];
+      clients.leadNewTo(primary.port);
+      link.leadTo(primary.port);
       await follow();
     },
     async stop() {
