@@ -346,11 +346,13 @@ function deliveryOf(provider: Provider, configured: Configured, parts: Parts): W
 
 const notAttached = (sentence: string): CibaError => new CibaError('not_attached', sentence);
 
-function storeOf({ redis, replicas, prefix, timeOffset, longPolling }: Settings, events: Events): Store {
+function storeOf(settings: Settings, events: Events): Store {
+  const { redis, replicas, prefix, timeOffset, longPolling, encryption } = settings;
   if (!redis) return new MemoryStore(timeOffset);
   const unavailable = (cause: unknown): void => events.emit('store.unavailable', { cause });
   return new RedisStore(redis, prefix, timeOffset, unavailable, {
     tellsDecisions: longPolling !== undefined,
     replicas,
+    keys: encryption?.keys,
   });
 }

@@ -12,7 +12,7 @@
  * - `wrong_number` the approval's number is not the one on the asking screen; the request is denied by it
  * - `unfit_user_code` the user code is too short, too long, or the account's password
  * - `not_deliverable` nothing is left to tell the client: it was told, the request ended, or its tokens were revoked
- * - `store_unavailable` the store did not answer in time; whether it did what it was asked is not known
+ * - `store_unavailable` the store did not answer in time; whether it did what it was asked is not known. Or what it holds cannot be decrypted
  */
 export type CibaErrorCode =
   | 'invalid_option'

@@ -137,7 +137,7 @@ export interface CibaEvents {
     readonly status: 'pending' | 'success' | 'failure';
     readonly reason: string;
   };
-  /** The store did not answer in time. */
+  /** The store did not answer in time, or what it holds cannot be decrypted: the `cause` says which, for the log. */
   'store.unavailable': { readonly cause: unknown };
 }
 

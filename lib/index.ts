@@ -36,6 +36,7 @@ export type {
   CompatOptions,
   Decider,
   DeliveryOptions,
+  EncryptionOptions,
   InteractionContext,
   LimitOptions,
   LoginHintTokenIssuer,

@@ -60,6 +60,16 @@ export interface ReplicaOptions {
   readonly within?: number | undefined;
 }
 
+/** Encrypting what lies in Redis; see {@link CibaOptions.encryption}. */
+export interface EncryptionOptions {
+  /**
+   * Keys of 32 bytes, each a `Uint8Array` or its base64url text. The first one encrypts, all decrypt. `'plain'` among them stands for no
+   * encryption: in front nothing is encrypted yet, behind it what was not is still read. Without it a text that is not encrypted is refused,
+   * so that whoever can write to Redis cannot make up an approval.
+   */
+  readonly keys: readonly (Uint8Array | string)[];
+}
+
 /**
  * Holding polls until there is an answer (CIBA Core 10.1, long polling); see {@link CibaOptions.longPolling}. All may be left out.
  */
@@ -247,6 +257,12 @@ export interface CibaOptions {
   readonly replicas?: ReplicaOptions | undefined;
   /** What every Redis key begins with; give each issuer its own. 1 to 64 characters of `A-Za-z0-9._:-`. Default `ciba`. */
   readonly prefix?: string | undefined;
+  /**
+   * Encrypts the texts of requests in Redis (AES-256-GCM): what was asked for and decided, how far the chain is, and the `auth_req_id`, the
+   * notification token and the tokens that wait to be told. Ids of clients and accounts, states and times are not encrypted. What cannot be
+   * read is answered 503. Default: none, they are stored as they are. Requests in memory are never encrypted.
+   */
+  readonly encryption?: EncryptionOptions | undefined;
   /**
    * Least time between two polls, in seconds, told in the acknowledgement (CIBA Core 7.3). 1 to 60. Default 5. A client's
    * `ciba_polling_interval` goes before it.

@@ -6,6 +6,7 @@ import type {
   CompatApproval,
   CompatOptions,
   DeliveryOptions,
+  EncryptionOptions,
   LimitOptions,
   LoginHintTokenIssuer,
   LoginHintTokenOptions,
@@ -15,6 +16,7 @@ import type {
   ReplicaOptions,
 } from './options.js';
 import { ENGLISH, type PageTexts } from './page-texts.js';
+import { keyBytes, PLAIN } from './store/encryption.js';
 import type { RedisClient } from './store/redis-connection.js';
 
 /** Those that have no default. */
@@ -29,13 +31,22 @@ type Optional =
   | 'chain';
 
 /** Those that are groups of options. */
-type Group = 'replicas' | 'limits' | 'page' | 'loginHintToken' | 'longPolling' | 'delivery' | 'compat';
+type Group =
+  | 'replicas'
+  | 'encryption'
+  | 'limits'
+  | 'page'
+  | 'loginHintToken'
+  | 'longPolling'
+  | 'delivery'
+  | 'compat';
 
 /** The options with every default in its place. */
 export type Settings = {
   readonly [Key in Exclude<keyof CibaOptions, Optional | Group>]-?: Exclude<CibaOptions[Key], undefined>;
 } & { readonly [Key in Optional]: CibaOptions[Key] } & {
   readonly replicas: ReplicaSettings | undefined;
+  readonly encryption: EncryptionOptions | undefined;
   readonly limits: LimitSettings;
   readonly page: PageSettings;
   readonly loginHintToken: LoginHintTokenSettings | undefined;
@@ -180,6 +191,7 @@ const CHECKS: Readonly<Record<keyof CibaOptions, Check>> = {
   retention: whole(60, 86_400),
   replayGrace: whole(0, 60),
   rememberCredentials: whole(0, 300),
+  encryption: group,
   longPolling: group,
   limits: unlessFalse(group),
   resolveLoginHint: callback,
@@ -211,6 +223,15 @@ const LIMIT_CHECKS: Readonly<Record<keyof LimitOptions, Check>> = {
   pendingPerClient: unlessFalse(whole(1, 1_000_000)),
   refusals: unlessFalse(whole(1, 100)),
   cooldown: whole(10, 86_400),
+};
+
+const ENCRYPTION_CHECKS: Readonly<Record<keyof EncryptionOptions, Check>> = {
+  keys: (value) =>
+    Array.isArray(value) &&
+    value.every((key) => key === PLAIN || keyBytes(key)) &&
+    value.some((key) => key !== PLAIN)
+      ? undefined
+      : `must be a list of keys, each 32 bytes or their 43 characters of base64url, or '${PLAIN}' beside one`,
 };
 
 const PAGE_CHECKS: Readonly<Record<keyof PageOptions, Check>> = {
@@ -305,6 +326,7 @@ export function settingsOf(options: CibaOptions): Settings {
     ...DEFAULTS,
     ...given,
     replicas: options.replicas && complete('replicas', options.replicas, REPLICA_DEFAULTS, REPLICA_CHECKS),
+    encryption: options.encryption && encryptionSettings(options.encryption),
     limits,
     page: pageSettings(options.page),
     loginHintToken: options.loginHintToken && loginHintTokenSettings(options.loginHintToken),
@@ -347,6 +369,12 @@ export function outgoingSettings(channel: string, options: OutgoingOptions): Com
     ...checked(given, DELIVERY_CHECKS, `${channel}.`),
   };
   return rules;
+}
+
+function encryptionSettings(options: EncryptionOptions): EncryptionOptions {
+  checked(options, ENCRYPTION_CHECKS, 'encryption.');
+  if (options.keys === undefined) throw invalidOption('encryption.keys', 'must be a list of keys');
+  return options;
 }
 
 function pageSettings(options: PageOptions | undefined): PageSettings {

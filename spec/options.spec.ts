@@ -5,6 +5,7 @@ import {
   type CompatOptions,
   createCiba,
   type DeliveryOptions,
+  type EncryptionOptions,
   type LimitOptions,
   type LoginHintTokenIssuer,
   type LoginHintTokenOptions,
@@ -32,6 +33,7 @@ const WRONG: Readonly<Record<keyof CibaOptions, readonly unknown[]>> = {
   longPolling: [true, 30, [], null],
   replayGrace: [-1, 61, 1.5, '5', null],
   retention: [59, 86_401, 60.5, '600', null],
+  encryption: [true, [], 'key', null],
   limits: [true, 10, [], 'none', null],
   resolveLoginHint: ['alice', {}, null],
   loginHintToken: [true, [], 'jwt', null],
@@ -76,6 +78,25 @@ const WRONG_DELIVERY: Readonly<Record<keyof DeliveryOptions, readonly unknown[]>
 const WRONG_REPLICAS: Readonly<Record<keyof ReplicaOptions, readonly unknown[]>> = {
   acknowledge: [0, 6, 1.5, '1', true, null],
   within: [9, 501, 10.5, '200', null],
+};
+
+const key = new Uint8Array(32);
+
+const WRONG_ENCRYPTION: Readonly<Record<keyof EncryptionOptions, readonly unknown[]>> = {
+  keys: [
+    undefined,
+    key,
+    [],
+    ['plain'],
+    ['key'],
+    [new Uint8Array(31)],
+    [new Uint8Array(33)],
+    [key, undefined],
+    ['x'.repeat(42)],
+    ['x'.repeat(45)],
+    ['%'.repeat(43)],
+    null,
+  ],
 };
 
 const WRONG_LIMITS: Readonly<Record<keyof LimitOptions, readonly unknown[]>> = {
@@ -143,6 +164,7 @@ const GROUPS: readonly (readonly [
 ])[] = [
   ['delivery', WRONG_DELIVERY, (delivery) => ({ delivery })],
   ['replicas', WRONG_REPLICAS, (replicas) => ({ replicas })],
+  ['encryption', WRONG_ENCRYPTION, (encryption) => ({ encryption })],
   ['limits', WRONG_LIMITS, (limits) => ({ limits })],
   ['longPolling', WRONG_LONG_POLLING, (longPolling) => ({ longPolling })],
   ['page', WRONG_PAGE, (page) => ({ page })],

@@ -44,6 +44,7 @@ const pages = {
     [
       ...members(bodyOf(options, 'CibaOptions')),
       ...group('replicas', 'ReplicaOptions'),
+      ...group('encryption', 'EncryptionOptions'),
       ...group('limits', 'LimitOptions'),
       ...group('loginHintToken', 'LoginHintTokenOptions'),
       ...group('loginHintToken.issuers[]', 'LoginHintTokenIssuer'),

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import {
   type DeliveryState,
   type Ending,
@@ -6,27 +7,24 @@ import {
   type StoredDelivery,
   TAKEN_FOR,
 } from './outbox.js';
+import { callbackKey, requestKey } from './redis-keys.js';
 import type { RedisScripts } from './redis-scripts.js';
-import type { Status } from './store.js';
+import type { RedisTexts, ToldRequest } from './redis-texts.js';
 
 /** How long an index lives at least after it was last written, in milliseconds: longer than any request. */
 export const INDEX_LIFE: number = 3 * 86_400_000;
 
-/** The key of a request. */
-export const requestKey = (prefix: string, handle: string): string => `${prefix}:{${handle}}`;
-
-/** The key of what its client is told with: in the same slot, and with a life of its own, because it is secret. */
-export const callbackKey = (prefix: string, handle: string): string => `${prefix}:{${handle}}:callback`;
-
 /** An {@link Outbox} in Redis: two sorted sets beside the requests, of those to be looked at and of those given up. */
 export class RedisOutbox implements Outbox {
   readonly #redis: RedisScripts;
+  readonly #texts: RedisTexts;
   readonly #prefix: string;
   readonly #waiting: string;
   readonly #failed: string;
 
-  constructor(redis: RedisScripts, prefix: string) {
+  constructor(redis: RedisScripts, texts: RedisTexts, prefix: string) {
     this.#redis = redis;
+    this.#texts = texts;
     this.#prefix = prefix;
     this.#waiting = `${prefix}:deliveries`;
     this.#failed = `${prefix}:deliveries:failed`;
@@ -58,33 +56,23 @@ export class RedisOutbox implements Outbox {
   async find(handle: string): Promise<StoredDelivery | undefined> {
     const found = (await this.#redis.run('delivery', this.#keys(handle), [])) as Found | ['gone'];
     if (found[0] === 'gone') return undefined;
-    const [status, remaining, expiresAt, clientId, accountId, payload, decision, ...telling] = found as Found;
-    const [state, attempts, turn, dueAt, note, callback, body, prompt] = telling;
+    const [state, attempts, turn, dueAt, note, callback, body, prompt] = found.slice(7) as Telling;
     return {
-      request: {
-        handle,
-        status,
-        remaining,
-        expiresAt,
-        clientId,
-        accountId,
-        payload,
-        decision: decision ?? undefined,
-        told: true,
-        prompted: prompt !== null,
-      },
+      request: this.#texts.requestOf(handle, found as Found, { told: true, prompted: prompt !== null }),
       state,
       attempts,
       turn,
       dueAt,
       note: note ?? undefined,
-      callback: callback ?? undefined,
-      body: body ?? undefined,
+      callback: callback === null ? undefined : this.#texts.open(handle, callback, 'callback'),
+      body: body === null ? undefined : this.#texts.open(handle, body, 'body'),
     };
   }
 
   async keepBody(handle: string, body: string): Promise<string | undefined> {
-    return ((await this.#redis.runLasting('keep', this.#keys(handle), [body])) as string | null) ?? undefined;
+    const args = [this.#texts.seal(handle, body, 'body'), hash('sha256', body, 'base64url').slice(0, 22)];
+    const stands = (await this.#redis.runLasting('keep', this.#keys(handle), args)) as string | null;
+    return stands === null ? undefined : this.#texts.open(handle, stands, 'body');
   }
 
   async postpone(handle: string, { turn, delay, sent, note }: Postponement): Promise<boolean> {
@@ -132,14 +120,7 @@ export class RedisOutbox implements Outbox {
   }
 }
 
-type Found = [
-  status: Status,
-  remaining: number,
-  expiresAt: number,
-  clientId: string,
-  accountId: string,
-  payload: string,
-  decision: string | null,
+type Telling = [
   state: DeliveryState,
   attempts: number,
   turn: number,
@@ -149,3 +130,5 @@ type Found = [
   body: string | null,
   prompt: string | null,
 ];
+
+type Found = [...ToldRequest, ...Telling];

@@ -5,18 +5,22 @@ import {
   type Prompts,
   type StoredPrompt,
 } from './prompts.js';
-import { INDEX_LIFE, requestKey } from './redis-outbox.js';
+import { requestKey } from './redis-keys.js';
+import { INDEX_LIFE } from './redis-outbox.js';
 import type { RedisScripts } from './redis-scripts.js';
-import { PROMPTED_WITHIN, type Status } from './store.js';
+import type { RedisTexts, ToldRequest } from './redis-texts.js';
+import { PROMPTED_WITHIN } from './store.js';
 
 /** {@link Prompts} in Redis: a sorted set beside the requests, of those to be looked at. */
 export class RedisPrompts implements Prompts {
   readonly #redis: RedisScripts;
+  readonly #texts: RedisTexts;
   readonly #prefix: string;
   readonly #index: string;
 
-  constructor(redis: RedisScripts, prefix: string) {
+  constructor(redis: RedisScripts, texts: RedisTexts, prefix: string) {
     this.#redis = redis;
+    this.#texts = texts;
     this.#prefix = prefix;
     this.#index = `${prefix}:prompts`;
   }
@@ -32,40 +36,31 @@ export class RedisPrompts implements Prompts {
 
   async due(limit: number): Promise<{ handle: string; turn: number }[]> {
     const handles = (await this.#redis.run('due', [this.#index], [limit, PROMPT_TAKEN_FOR])) as string[];
-    const found = await Promise.all(handles.map((handle) => this.find(handle)));
-    return handles.map((handle, index) => ({ handle, turn: found[index]?.turn ?? 0 }));
+    // One that cannot be read must not keep the others from being prompted.
+    const found = await Promise.all(handles.map((handle) => this.#found(handle)));
+    return handles.map((handle, index) => ({ handle, turn: found[index]?.[8] ?? 0 }));
   }
 
   async find(handle: string): Promise<StoredPrompt | undefined> {
-    const found = (await this.#redis.run('prompt', [requestKey(this.#prefix, handle)], [])) as
-      | Found
-      | ['gone'];
-    if (found[0] === 'gone') return undefined;
-    const [status, remaining, expiresAt, clientId, accountId, payload, decision, delivery, turn, progress] =
-      found as Found;
+    const found = await this.#found(handle);
+    if (!found) return undefined;
+    const [delivery, turn, progress] = found.slice(7) as Prompting;
     return {
-      request: {
-        handle,
-        status,
-        remaining,
-        expiresAt,
-        clientId,
-        accountId,
-        payload,
-        decision: decision ?? undefined,
-        told: delivery !== null,
-        prompted: true,
-      },
+      request: this.#texts.requestOf(handle, found, { told: delivery !== null, prompted: true }),
       turn,
-      progress: progress ?? undefined,
+      progress: progress === null ? undefined : this.#texts.open(handle, progress, 'progress'),
     };
+  }
+
+  async #found(handle: string): Promise<Found | undefined> {
+    const found = await this.#redis.run('prompt', [requestKey(this.#prefix, handle)], []);
+    return (found as Found | ['gone'])[0] === 'gone' ? undefined : (found as Found);
   }
 
   async advance(handle: string, { turn, progress, delay, operation }: Advance): Promise<boolean> {
     const key = requestKey(this.#prefix, handle);
-    const left = (await this.#redis.run('advance', [key], [turn, Math.round(delay), progress, operation])) as
-      | number
-      | null;
+    const args = [turn, Math.round(delay), this.#texts.seal(handle, progress, 'progress'), operation];
+    const left = (await this.#redis.run('advance', [key], args)) as number | null;
     if (left === null) return false;
     if (left >= 0) await this.#note(handle, left, 'turn');
     return true;
@@ -81,15 +76,6 @@ export class RedisPrompts implements Prompts {
   }
 }
 
-type Found = [
-  status: Status,
-  remaining: number,
-  expiresAt: number,
-  clientId: string,
-  accountId: string,
-  payload: string,
-  decision: string | null,
-  delivery: string | null,
-  turn: number,
-  progress: string | null,
-];
+type Prompting = [delivery: string | null, turn: number, progress: string | null];
+
+type Found = [...ToldRequest, ...Prompting];

@@ -75,6 +75,8 @@ export class RedisScripts {
     // One promise for all of it: nearly all that a server does passes here.
     return new Promise((resolve, reject) => {
       const failed = (error: unknown): void => {
+        // It has been told where it was found.
+        if (error instanceof CibaError) return reject(error);
         const cause = withoutArguments(error);
         this.#unavailable(cause);
         reject(new CibaError('store_unavailable', 'the store did not answer', { cause }));

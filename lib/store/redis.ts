@@ -4,10 +4,12 @@ import { POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
 import { EXPIRY_GRACE } from './outbox.js';
 import type { RedisClient } from './redis-connection.js';
 import { RedisDecisions } from './redis-decisions.js';
-import { callbackKey, RedisOutbox, requestKey } from './redis-outbox.js';
+import { callbackKey, requestKey } from './redis-keys.js';
+import { RedisOutbox } from './redis-outbox.js';
 import { RedisPrompts } from './redis-prompts.js';
 import type { Replicas } from './redis-replicas.js';
 import { RedisScripts } from './redis-scripts.js';
+import { RedisTexts, type ToldRequest } from './redis-texts.js';
 import type {
   ClaimAttempt,
   ClaimResult,
@@ -28,12 +30,14 @@ import type {
 /** The turn in which a person is prompted first. */
 const FIRST_TURN = 1;
 
-/** What a store in Redis does beside. */
+/** What a store in Redis does beyond the contract. */
 export interface RedisStoreOptions {
-  /** Whether decisions are told to whoever waits for one. */
+  /** Whether decisions are told to those that wait for one. */
   readonly tellsDecisions?: boolean;
   /** Who must have what may not be lost before it counts. */
   readonly replicas?: Replicas | undefined;
+  /** What the texts of requests are encrypted with; left out, they are not. */
+  readonly keys?: readonly (Uint8Array | string)[] | undefined;
 }
 
 /**
@@ -46,6 +50,7 @@ export class RedisStore implements Store {
   readonly decisions: RedisDecisions;
   readonly #tellsDecisions: boolean;
   readonly #redis: RedisScripts;
+  readonly #texts: RedisTexts;
   readonly #prefix: string;
 
   constructor(
@@ -53,12 +58,13 @@ export class RedisStore implements Store {
     prefix: string,
     timeOffset: () => number,
     unavailable: (cause: unknown) => void,
-    { tellsDecisions = false, replicas }: RedisStoreOptions = {},
+    { tellsDecisions = false, replicas, keys }: RedisStoreOptions = {},
   ) {
     this.#redis = new RedisScripts(client, timeOffset, unavailable, replicas);
+    this.#texts = new RedisTexts(prefix, keys, unavailable);
     this.#prefix = prefix;
-    this.outbox = new RedisOutbox(this.#redis, prefix);
-    this.prompts = new RedisPrompts(this.#redis, prefix);
+    this.outbox = new RedisOutbox(this.#redis, this.#texts, prefix);
+    this.prompts = new RedisPrompts(this.#redis, this.#texts, prefix);
     this.decisions = new RedisDecisions(client, this.#redis, prefix);
     this.#tellsDecisions = tellsDecisions;
   }
@@ -77,8 +83,8 @@ export class RedisStore implements Store {
       lifetime,
       request.retention,
       request.interval,
-      request.payload,
-      callback ?? '',
+      this.#texts.sealPayload(handle, request.payload, clientId, accountId),
+      callback ? this.#texts.seal(handle, callback, 'callback') : '',
       tellExpiry ? EXPIRY_GRACE : 0,
       prompted ? FIRST_TURN : 0,
     ]);
@@ -124,22 +130,15 @@ export class RedisStore implements Store {
   }
 
   async read(handle: string): Promise<StoredRequest | undefined> {
+    const found = await this.#found(handle);
+    if (!found) return undefined;
+    const [, , , , , , , delivery, prompt] = found;
+    return this.#texts.requestOf(handle, found, { told: delivery !== null, prompted: prompt !== null });
+  }
+
+  async #found(handle: string): Promise<Found | undefined> {
     const found = await this.#redis.run('read', [this.#requestKey(handle)], []);
-    const [status, remaining, expiresAt, clientId, accountId, payload, decision, delivery, prompt] =
-      found as Found;
-    if (status === 'gone') return undefined;
-    return {
-      handle,
-      status,
-      clientId,
-      accountId,
-      expiresAt,
-      remaining,
-      payload,
-      decision: decision ?? undefined,
-      told: delivery !== null,
-      prompted: prompt !== null,
-    };
+    return (found as Found | ['gone'])[0] === 'gone' ? undefined : (found as Found);
   }
 
   async list(accountId: string): Promise<StoredRequest[]> {
@@ -151,7 +150,8 @@ export class RedisStore implements Store {
 
   poll({ handle, clientId, operation }: PollAttempt): Promise<PollResult> {
     const args = [clientId, operation, SLOW_DOWN_STEP, POLL_LEEWAY];
-    return this.#redis.run('poll', [this.#requestKey(handle)], args, pollResultOf);
+    const read = (reply: unknown): PollResult => pollResultOf(reply, handle, clientId, this.#texts);
+    return this.#redis.run('poll', [this.#requestKey(handle)], args, read);
   }
 
   async statusOf(handle: string): Promise<Status | 'gone'> {
@@ -160,7 +160,8 @@ export class RedisStore implements Store {
 
   async decide(attempt: DecisionAttempt): Promise<DecisionResult> {
     const key = this.#requestKey(attempt.handle);
-    const { accountId, verdict, decision, operation, cooldown } = attempt;
+    const { accountId, verdict, operation, cooldown } = attempt;
+    const decision = this.#texts.sealDecision(attempt.handle, attempt.decision, verdict);
     const [result, ...rest] = (await this.#redis.runLasting(
       'decide',
       [key],
@@ -205,10 +206,10 @@ export class RedisStore implements Store {
   }
 
   async remove(handle: string, owner?: Owner): Promise<void> {
-    const found = owner ?? (await this.read(handle));
+    const found = owner ? undefined : await this.#found(handle);
+    const { clientId, accountId } = owner ?? { clientId: found?.[3], accountId: found?.[4] };
     await this.#redis.send((redis) => redis.del(this.#requestKey(handle), callbackKey(this.#prefix, handle)));
-    if (!found) return;
-    const { accountId, clientId } = found;
+    if (clientId === undefined || accountId === undefined) return;
     await this.#redis.run('leave', this.#accountKeys(accountId, clientId), [digest(clientId), handle, 0]);
     await this.#redis.send((redis) => redis.zrem(this.#clientKey(clientId), handle));
   }
@@ -293,7 +294,7 @@ export class RedisStore implements Store {
   }
 }
 
-function pollResultOf(reply: unknown): PollResult {
+function pollResultOf(reply: unknown, handle: string, clientId: string, texts: RedisTexts): PollResult {
   const [result, ...rest] = reply as [PollResult['result'], ...(string | number)[]];
   switch (result) {
     case 'pending':
@@ -301,16 +302,18 @@ function pollResultOf(reply: unknown): PollResult {
       return { result, wait: rest[0] as number, remaining: rest[1] as number };
     case 'claimed':
       return { result, wait: rest[0] as number };
-    case 'approved':
+    case 'approved': {
+      const [remaining, accountId, payload, decision] = rest as [number, string, string, string];
       return {
         result,
-        remaining: rest[0] as number,
-        accountId: rest[1] as string,
-        payload: rest[2] as string,
-        decision: rest[3] as string,
+        remaining,
+        accountId,
+        payload: texts.openPayload(handle, payload, clientId, accountId),
+        decision: texts.openDecision(handle, decision, result),
       };
+    }
     case 'denied':
-      return { result, decision: rest[0] as string };
+      return { result, decision: texts.openDecision(handle, rest[0] as string, result) };
     default:
       return { result };
   }
@@ -319,14 +322,4 @@ function pollResultOf(reply: unknown): PollResult {
 /** Hashed, so that no name can steer a key or be read from one; 132 bits: two names for one are found by no chance, and would share a limit. */
 const digest = (name: string): string => hash('sha256', name, 'base64url').slice(0, 22);
 
-type Found = [
-  status: Status | 'gone',
-  remaining: number,
-  expiresAt: number,
-  clientId: string,
-  accountId: string,
-  payload: string,
-  decision: string | null,
-  delivery: string | null,
-  prompt: string | null,
-];
+type Found = [...ToldRequest, delivery: string | null, prompt: string | null];

@@ -1,4 +1,4 @@
 import { storeContract } from './contract.js';
-import { cluster, memory, redis } from './homes.js';
+import { cluster, encrypted, memory, redis } from './homes.js';
 
-for (const home of [memory, redis, cluster]) storeContract(home);
+for (const home of [memory, redis, encrypted, cluster]) storeContract(home);

@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { MemoryStore } from '../../lib/store/memory.js';
-import { RedisStore } from '../../lib/store/redis.js';
+import { RedisStore, type RedisStoreOptions } from '../../lib/store/redis.js';
 import type { RedisClient } from '../../lib/store/redis-connection.js';
 import type { Store } from '../../lib/store/store.js';
 import { stopTime } from '../support/clock.js';
@@ -49,6 +49,15 @@ export const redis: Home = {
   },
 };
 
+export const encrypted: Home = {
+  name: 'in Redis, encrypted',
+  tick: 2_000,
+  async open() {
+    const server = await startRedis();
+    return overRedis(server.client(), server.stop, { keys: [randomBytes(32)] });
+  },
+};
+
 export const cluster: Home = {
   name: 'in a Redis Cluster',
   tick: 2_000,
@@ -58,12 +67,16 @@ export const cluster: Home = {
   },
 };
 
-function overRedis(client: RedisClient, stop: () => Promise<void>): OpenHome {
-  const prefix = `spec-${randomUUID()}`;
+export function overRedis(
+  client: RedisClient,
+  stop: () => Promise<void>,
+  options: RedisStoreOptions = {},
+  prefix: string = `spec-${randomUUID()}`,
+): OpenHome {
   const nodes: Store[] = [];
   return {
     node(timeOffset) {
-      const node = new RedisStore(client, prefix, timeOffset, () => {});
+      const node = new RedisStore(client, prefix, timeOffset, () => {}, options);
       nodes.push(node);
       return node;
     },
