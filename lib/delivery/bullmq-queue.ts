@@ -68,7 +68,11 @@ export class BullmqQueue implements DeliveryQueue {
   async add(handle: string, turn: number): Promise<void> {
     // Its name and its data are all that a dashboard shows: a handle, which is no secret.
     const added = this.#queue.add('delivery', { handle, turn }, { ...JOB, jobId: `${handle}.${turn}` });
-    await within(ADD_WITHIN, 'adding a job', added);
+    await within(ADD_WITHIN, 'adding a job', added).catch((cause: unknown) => {
+      // Whoever adds one goes on without it, and the queue itself says nothing of a command that is refused.
+      this.#unavailable(cause);
+      throw cause;
+    });
   }
 
   work(work: Work): void {

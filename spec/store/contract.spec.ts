@@ -1,4 +1,4 @@
 import { storeContract } from './contract.js';
-import { cluster, encrypted, memory, redis } from './homes.js';
+import { cluster, documentedUser, encrypted, memory, redis } from './homes.js';
 
-for (const home of [memory, redis, encrypted, cluster]) storeContract(home);
+for (const home of [memory, redis, encrypted, documentedUser, cluster]) storeContract(home);

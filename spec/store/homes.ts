@@ -3,6 +3,7 @@ import { MemoryStore } from '../../lib/store/memory.js';
 import { RedisStore, type RedisStoreOptions } from '../../lib/store/redis.js';
 import type { RedisClient } from '../../lib/store/redis-connection.js';
 import type { Store } from '../../lib/store/store.js';
+import { documentedRules, makeUser } from '../support/acl.js';
 import { stopTime } from '../support/clock.js';
 import { startCluster, startRedis } from '../support/redis-server.js';
 
@@ -58,6 +59,17 @@ export const encrypted: Home = {
   },
 };
 
+export const documentedUser: Home = {
+  name: 'in Redis, as the user of the document',
+  tick: 2_000,
+  async open() {
+    const server = await startRedis();
+    const { poll, telling } = documentedRules();
+    await makeUser(server.client(), 'ciba', [...poll, ...telling]);
+    return overRedis(server.client({ username: 'ciba', password: 'ciba' }), server.stop, {}, 'ciba');
+  },
+};
+
 export const cluster: Home = {
   name: 'in a Redis Cluster',
   tick: 2_000,
@@ -67,7 +79,7 @@ export const cluster: Home = {
   },
 };
 
-export function overRedis(
+function overRedis(
   client: RedisClient,
   stop: () => Promise<void>,
   options: RedisStoreOptions = {},
