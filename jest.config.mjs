@@ -6,6 +6,7 @@ export default {
   transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } } }] },
   moduleNameMapper: {
     '^oidc-provider-ciba$': '<rootDir>/lib/index.ts',
+    '^oidc-provider-ciba/telemetry$': '<rootDir>/lib/telemetry.ts',
     '^oidc-provider-ciba/channels/(.*)$': '<rootDir>/lib/channels/$1.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

@@ -16,6 +16,7 @@ import { StatusNotifications } from './delivery/status-notifications.js';
 import { DueWorker } from './delivery/worker.js';
 import { CibaError } from './errors.js';
 import { type CibaEventName, type CibaListener, Events } from './events.js';
+import { type Health, healthOf } from './health.js';
 import { cibaRouter, type PageParts, type RouterParts } from './http/router.js';
 import { TokenGate } from './http/token-gate.js';
 import type { CibaOptions } from './options.js';
@@ -78,6 +79,11 @@ export interface Ciba {
   /** Listens to an event; the function returned stops that. A listener that throws or rejects harms nobody. */
   on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void;
   /**
+   * How this process does, for `/health` endpoints: whether the store answers and takes writes, and whether clients and people are told. It
+   * takes a second at most and never rejects. Whether the process lives it does not say: that is that it answers.
+   */
+  health(): Promise<Health>;
+  /**
    * Lets held polls go, finishes the provider's answers, the prompts and the deliveries under way, and ends the connections that the plugin opened. The Redis
    * client that was given stays open. On shutdown it is called after `server.close()`, which need not have ended.
    */
@@ -102,6 +108,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
   let made: { readonly configured: Configured | undefined } | undefined;
   let attached: Attached | undefined;
   let serving = false;
+  let closing = false;
 
   const provider = (): Provider => {
     if (!attached) throw notAttached('call ciba.router(provider) before deciding a request');
@@ -167,7 +174,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
 
   return {
     requests,
-    deliveries: new Deliveries(store.outbox, queue),
+    deliveries: new Deliveries(store.outbox, queue, events),
     prompts: new Prompts(store.prompts),
     configure(config): Configuration {
       if (made) throw notAttached('ciba.configure() was called before: make one ciba a provider');
@@ -204,7 +211,16 @@ export function createCiba(options: CibaOptions = {}): Ciba {
       };
     },
     on: (name, listener) => events.on(name, listener),
+    health: () =>
+      healthOf({
+        store,
+        held,
+        closing: () => closing,
+        delivery: attached?.delivery,
+        prompting: attached?.prompting,
+      }),
     async close() {
+      closing = true;
       held?.close();
       await underWay.over(ANSWERED_WITHIN);
       attached?.statusNotifications?.close();
@@ -350,9 +366,21 @@ function storeOf(settings: Settings, events: Events): Store {
   const { redis, replicas, prefix, timeOffset, longPolling, encryption } = settings;
   if (!redis) return new MemoryStore(timeOffset);
   const unavailable = (cause: unknown): void => events.emit('store.unavailable', { cause });
+  const timer = () => {
+    if (!events.hears('timing')) return undefined;
+    return (kind: string, seconds: number, failed: boolean): void =>
+      events.time(() => ({
+        of: 'store',
+        kind,
+        seconds,
+        failed,
+        outcome: failed ? 'unavailable' : 'answered',
+      }));
+  };
   return new RedisStore(redis, prefix, timeOffset, unavailable, {
     tellsDecisions: longPolling !== undefined,
     replicas,
     keys: encryption?.keys,
+    timer,
   });
 }

@@ -1,4 +1,5 @@
 import { EventEmitter } from 'node:events';
+import { type AuditEntry, auditEntryOf } from './audit.js';
 import type { Outcome } from './errors.js';
 
 /** What every event about a request says of it. The `auth_req_id` is a bearer secret and is never among it. */
@@ -43,6 +44,35 @@ export interface PromptFailure extends PromptEvent {
   readonly cause: unknown;
 }
 
+/** What a {@link Timing} is about. The last two are times that somebody was waited for, the others are work of this process's. */
+export type TimedWork =
+  | 'backchannel'
+  | 'redemption'
+  | 'delivery'
+  | 'prompt'
+  | 'store'
+  | 'decision'
+  | 'answer';
+
+/** How long something took that has ended just now. */
+export interface Timing {
+  /**
+   * `backchannel`: answering an authentication request. `redemption`: from the claim until the answer may leave, or is taken back. `delivery`: one
+   * message to a client. `prompt`: one channel, once. `store`: one command to Redis. `decision`: from the acknowledgement until somebody
+   * decided. `answer`: from the decision until the client has it.
+   */
+  readonly of: TimedWork;
+  readonly seconds: number;
+  /** What it came to: a word of a small set, such as a status code, an error code or the name of an event. */
+  readonly outcome: string;
+  /** Whether that is a failure. */
+  readonly failed: boolean;
+  /** Which kind of it: a delivery mode, the name of a channel, or a command. */
+  readonly kind: string | undefined;
+  readonly handle: string | undefined;
+  readonly clientId: string | undefined;
+}
+
 /**
  * The events of a {@link Ciba}, by name. Each is emitted after the store has accepted what it tells.
  */
@@ -80,8 +110,10 @@ export interface CibaEvents {
   };
   /** The person says that they have not started this: the client is blocked for them from now on. Worth an alert. */
   'request.reported': RequestEvent & { readonly accountId: string };
-  /** The request was withdrawn before a decision. */
-  'request.cancelled': RequestEvent & { readonly accountId: string };
+  /** The request was withdrawn before a decision, by its client or by the server. */
+  'request.cancelled': RequestEvent & { readonly accountId: string; readonly by: 'client' | 'server' };
+  /** The server lets a client ask a person again (`ciba.requests.unblock`). */
+  'client.unblocked': { readonly clientId: string; readonly accountId: string };
   /** A decision came too late, from somebody else, or for a request that had an outcome. */
   'decision.refused': {
     readonly handle: string;
@@ -94,6 +126,8 @@ export interface CibaEvents {
   'poll.held': RequestEvent & { readonly seconds: number };
   /** A poll found the request expired. */
   'poll.expired': RequestEvent;
+  /** A client's poll has claimed the approval, for a few seconds: tokens are issued now. */
+  'redemption.claimed': RequestEvent;
   /** Tokens were issued and the redemption is settled; the answer leaves now. */
   'redemption.settled': RequestEvent;
   /** A client that did not get the answer of its redemption has come again within `replayGrace`, and was given the same. */
@@ -125,6 +159,8 @@ export interface CibaEvents {
    * revoked. A `reason` of `refused` means that the endpoint is, or leads to, an address that is not allowed.
    */
   'delivery.failed': DeliveryEvent & { readonly reason: string };
+  /** An operator has a client told again (`ciba.deliveries.retry`). */
+  'delivery.retried': RequestEvent;
   /** A turn of telling a client met a fault, such as tokens that could not be issued; it is taken again. `cause` is for the log. */
   'delivery.error': { readonly handle: string; readonly cause: unknown };
   /**
@@ -139,6 +175,10 @@ export interface CibaEvents {
   };
   /** The store did not answer in time, or what it holds cannot be decrypted: the `cause` says which, for the log. */
   'store.unavailable': { readonly cause: unknown };
+  /** Each change of a request's state, and each that was refused, in one form for a log that is kept: see [operations](operations.md#an-audit-log). */
+  audit: AuditEntry;
+  /** How long something took: for metrics and traces. Nothing is measured while nobody listens. */
+  timing: Timing;
 }
 
 /** The name of an event. */
@@ -167,6 +207,21 @@ export class Events {
 
   emit<Name extends CibaEventName>(name: Name, event: CibaEvents[Name]): void {
     this.#emitter.emit(name, event);
+    if (!this.hears('audit')) return;
+    const entry = auditEntryOf(name, event);
+    if (entry) this.#emitter.emit('audit', entry);
+  }
+
+  /** Whether anybody listens: what is only for listeners need not be found out otherwise. */
+  hears(name: CibaEventName): boolean {
+    return this.#emitter.listenerCount(name) > 0;
+  }
+
+  /** Tells how long something took, which is looked at only where somebody listens. */
+  time(timing: () => Pick<Timing, 'of' | 'seconds' | 'outcome'> & Partial<Timing>): void {
+    if (!this.hears('timing')) return;
+    const unsaid = { failed: false, kind: undefined, handle: undefined, clientId: undefined };
+    this.#emitter.emit('timing', { ...unsaid, ...timing() } satisfies Timing);
   }
 
   removeAll(): void {

@@ -4,6 +4,8 @@
  * @module
  */
 
+/** What it tells. */
+export type { AuditEntry } from './audit.js';
 /** Reaching people. */
 export {
   type ChainStep,
@@ -18,7 +20,6 @@ export { type Ciba, type CibaWorker, createCiba } from './ciba.js';
 /** Telling ping and push clients. */
 export type { Deliveries, DeliveryView, ListedDeliveries } from './delivery/deliveries.js';
 export { CibaError, type CibaErrorCode, type Outcome } from './errors.js';
-/** What it tells. */
 export type {
   CibaEventName,
   CibaEvents,
@@ -28,7 +29,10 @@ export type {
   PromptEvent,
   PromptFailure,
   RequestEvent,
+  TimedWork,
+  Timing,
 } from './events.js';
+export type { Health, WorkHealth } from './health.js';
 /** What it can be told. */
 export type {
   CibaOptions,
@@ -55,6 +59,7 @@ export type { AuthorizationDetail } from './request/payload.js';
 export type { Approval, Denial, Requests } from './request/requests.js';
 export { hashUserCode, matchesUserCode, type UserCodeOptions } from './request/user-code.js';
 export type { RequestView } from './request/view.js';
+export type { StoreHealth } from './store/health.js';
 export type { DeliveryState } from './store/outbox.js';
 export type { RedisClient } from './store/redis-connection.js';
 export type { Status } from './store/store.js';

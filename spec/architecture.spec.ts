@@ -30,7 +30,8 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   'optional-package': ['settings'],
   'page-texts': [],
   html: [],
-  events: ['errors'],
+  events: ['audit', 'errors'],
+  audit: ['events'],
   errors: [],
   deadline: [],
 };

@@ -26,6 +26,7 @@ onEveryStore('the events of a request', (make) => {
         name: 'request.approved',
         event: { ...of, clientId, accountId, acr: 'urn:example:bronze', acrMet: false },
       },
+      { name: 'redemption.claimed', event: { ...of, clientId } },
       { name: 'redemption.settled', event: { ...of, clientId } },
     ]);
   });
@@ -83,7 +84,7 @@ onEveryStore('the events of a request', (make) => {
     await server.approve(over).catch(() => {});
 
     const told = JSON.stringify(server.events);
-    expect(server.events.length).toBe(12);
+    expect(server.events.length).toBe(13);
     for (const secret of secrets) expect([secret, told.includes(secret)]).toEqual([secret, false]);
   });
 
@@ -123,12 +124,27 @@ describe('events without a listener', () => {
     const events = new Events();
     const heard: string[] = [];
     events.on('request.cancelled', ({ handle }) => void heard.push(handle));
-    const event = { handle: 'h', clientId: 'c', accountId: 'a' };
+    const event = { handle: 'h', clientId: 'c', accountId: 'a', by: 'server' } as const;
     events.emit('request.cancelled', event);
     events.removeAll();
     events.emit('request.cancelled', event);
     expect(heard).toEqual(['h']);
   });
+});
+
+test('what took how long is not even looked at while nobody listens', () => {
+  const events = new Events();
+  let looked = 0;
+  const took = () => {
+    looked += 1;
+    return { of: 'store', seconds: 1, outcome: 'answered' } as const;
+  };
+  events.time(took);
+  expect(looked).toBe(0);
+  const heard: unknown[] = [];
+  events.on('timing', (timing) => void heard.push(timing));
+  events.time(took);
+  expect({ looked, heard }).toMatchObject({ looked: 1, heard: [{ of: 'store', seconds: 1, failed: false }] });
 });
 
 describe('a listener', () => {

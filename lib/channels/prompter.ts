@@ -163,15 +163,31 @@ export class Prompter {
   ): Promise<Tried & { readonly cause?: unknown }> {
     const channel = this.#parts.channels.find((one) => one.name === name);
     const over = new AbortController();
+    const began = performance.now();
+    const tellTime = (outcome: string, failed = false): void =>
+      this.#parts.events.time(() => {
+        const { handle, clientId } = prompt;
+        return {
+          of: 'prompt',
+          kind: name,
+          seconds: (performance.now() - began) / 1000,
+          outcome,
+          failed,
+          handle,
+          clientId,
+        };
+      });
     try {
       if (!channel) throw new ChannelError('unavailable', `there is no channel ${name}`);
       if (!pending && !channel.dismiss) return { channel: name, step, stays: true };
       const done = pending ? channel.send(prompt, over.signal) : channel.dismiss?.(prompt, over.signal);
       await within(SEND_WITHIN, name, Promise.resolve(done));
+      tellTime(pending ? 'sent' : 'dismissed');
       return { channel: name, step };
     } catch (cause) {
       over.abort();
       const failure = cause instanceof ChannelError ? cause.reason : 'unavailable';
+      tellTime(failure, true);
       return { channel: name, step, failure, cause };
     }
   }

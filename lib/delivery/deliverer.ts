@@ -124,11 +124,19 @@ export class Deliverer {
     const leave = await bulkhead.enter(originOf(endpoint));
     if (leave === 'stuck') return this.#postpone(turn, 'endpoint_busy', jittered(STUCK_FOR), false);
     try {
+      const began = performance.now();
       const answer = await outgoing.post(endpoint, {
         bearer: callback.token,
         body: made.body,
         within: withinFor(turn),
       });
+      this.#tellTime(
+        'delivery',
+        turn,
+        (performance.now() - began) / 1000,
+        reasonOf(answer),
+        judge(answer) !== 'delivered',
+      );
       return await this.#conclude(turn, answer);
     } finally {
       leave();
@@ -162,6 +170,11 @@ export class Deliverer {
     if (stands === 'failed') return 'superseded';
     await this.#parts.outbox.leave(handle, { secrets: true });
     this.#parts.events.emit('delivery.delivered', { ...this.#about(turn), attempts: turn.due.attempts + 1 });
+    const { decision, remaining } = turn.due.request;
+    const left = decision === undefined ? undefined : (JSON.parse(decision) as Decision).left;
+    if (left !== undefined) {
+      this.#tellTime('answer', turn, (left - remaining + performance.now() - turn.began) / 1000, 'told');
+    }
     return 'delivered';
   }
 
@@ -227,6 +240,11 @@ export class Deliverer {
   #hasTime({ due: { request }, began }: Turn, delay: number): boolean {
     if (request.status === 'expired') return true;
     return performance.now() - began + delay + BEFORE_EXPIRY < request.remaining;
+  }
+
+  #tellTime(of: 'delivery' | 'answer', turn: Turn, seconds: number, outcome: string, failed = false): void {
+    const { handle, clientId } = turn.due.request;
+    this.#parts.events.time(() => ({ of, kind: turn.mode, seconds, outcome, failed, handle, clientId }));
   }
 
   #about({ due, mode }: Turn): { handle: string; clientId: string; mode: TellingMode } {

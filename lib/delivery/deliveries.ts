@@ -1,4 +1,5 @@
 import { CibaError } from '../errors.js';
+import type { Events } from '../events.js';
 import { tellingModeOf } from '../request/payload.js';
 import type { DeliveryState, Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Status } from '../store/store.js';
@@ -41,10 +42,12 @@ const NOTED_FOR = 1_000;
 /** Looks at the deliveries of ping and push clients, for operators. */
 export class Deliveries {
   readonly #outbox: Outbox;
+  readonly #events: Events;
   readonly #queue: () => DeliveryQueue | undefined;
 
-  constructor(outbox: Outbox, queue: () => DeliveryQueue | undefined) {
+  constructor(outbox: Outbox, queue: () => DeliveryQueue | undefined, events: Events) {
     this.#outbox = outbox;
+    this.#events = events;
     this.#queue = queue;
   }
 
@@ -94,6 +97,7 @@ export class Deliveries {
     await this.#outbox.schedule(handle, NOTED_FOR);
     const turn = await this.#outbox.reopen(handle);
     if (turn === undefined) throw nothingLeft();
+    this.#events.emit('delivery.retried', { handle, clientId: found.request.clientId });
     await this.#outbox.schedule(handle, NOTED_FOR);
     // What is not heard here is found in the outbox.
     await queue.add(handle, turn).catch(() => {});

@@ -97,7 +97,13 @@ export class RequestAdapter implements Adapter {
         retention: retention * 1000,
         interval: interval * 1000,
         payload: JSON.stringify(
-          storablePayload(model as Model, client?.clientName, { deliveryMode, number, requireAcr, jkt }),
+          storablePayload(model as Model, client?.clientName, {
+            life: expiresIn,
+            deliveryMode,
+            number,
+            requireAcr,
+            jkt,
+          }),
         ),
         limits: limitsOf(this.#settings),
         prompted: channels.length > 0 && exchange.nobody === undefined,
@@ -120,6 +126,7 @@ export class RequestAdapter implements Adapter {
       return;
     }
     this.#events.emit('request.accepted', { handle, clientId, accountId, expiresIn, requestedExpiry });
+    exchange.accepted = handle;
   }
 
   /** Whether it took effect or not, a request that is not acknowledged must not pend: nobody could ever redeem it. */
@@ -149,6 +156,7 @@ export class RequestAdapter implements Adapter {
     if (claim.result === 'won') {
       const keep = () => keptAnswer(ctx, this.#issuing, this.#settings.replayGrace);
       exchange.claim = { handle, clientId, token, wonAt: performance.now(), keep };
+      this.#events.emit('redemption.claimed', { handle, clientId });
     } else if (claim.result === 'claimed') throw this.#overlapping(ctx, claim.wait);
     else if (claim.result === 'expired') throw new errors.ExpiredToken('the request has expired');
     else throw new errors.InvalidGrant(`the request is ${claim.result}`);
@@ -248,7 +256,9 @@ export class RequestAdapter implements Adapter {
     // The client may be registered for another mode by now: what is pushed is not to be had here as well.
     if (stored.deliveryMode === 'push') throw pushedOnly();
     await checkPinnedKey(ctx, stored.jkt);
-    const decided = decidedModel(stored, JSON.parse(decision) as Decision);
+    const made = JSON.parse(decision) as Decision;
+    if (made.left !== undefined) exchangeOf(ctx).decidedAt = performance.now() - (made.left - remaining);
+    const decided = decidedModel(stored, made);
     return { ...decided, ...identity(id, clientId, accountId, remaining) };
   }
 

@@ -8,8 +8,12 @@ import type { KeptAnswer, Store } from '../store/store.js';
 
 /** What the steps of one HTTP request tell each other. */
 export interface Exchange {
+  /** When it began, by this process's monotonic clock. */
+  readonly began: number;
   /** Seconds for the acknowledgement's `interval`, once a request is stored. */
   interval?: number;
+  /** The handle of the request that was accepted. */
+  accepted?: string;
   /** The number for the asking screen, once a request is stored that an approval must name it of. */
   number?: string;
   /** The login hint token that names the account, to be used up by the request that is stored, and for how many milliseconds. */
@@ -26,6 +30,8 @@ export interface Exchange {
   cancel?: (handle: string) => Promise<void>;
   /** Whether that was done. */
   cancelled?: boolean;
+  /** When the request was decided that is redeemed, by this process's monotonic clock. */
+  decidedAt?: number | undefined;
   /** Seconds for `Retry-After`. */
   retryAfter?: number;
   /** The claim that this request holds, to be settled or released before the answer leaves. */
@@ -56,7 +62,7 @@ const exchanges = new WeakMap<object, Exchange>();
 
 /** Begins the exchange of a request; the middleware does, so that without it nothing can be redeemed. */
 export function beginExchange(ctx: object): Exchange {
-  const exchange: Exchange = {};
+  const exchange: Exchange = { began: performance.now() };
   exchanges.set(ctx, exchange);
   return exchange;
 }

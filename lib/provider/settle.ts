@@ -46,6 +46,17 @@ export async function settleRedemption(
     // Only now: what may yet be taken back must be nobody's answer. Where it cannot be kept, the client has this one.
     await keepAnswer(claim, parts).catch(() => {});
     parts.events.emit('redemption.settled', { handle, clientId });
+    tellTime(claim, parts, 'settled');
+    const { decidedAt } = exchange;
+    if (decidedAt !== undefined) {
+      parts.events.time(() => ({
+        of: 'answer',
+        seconds: since(decidedAt),
+        outcome: 'redeemed',
+        handle,
+        clientId,
+      }));
+    }
     return;
   }
   inBackground(() => parts.store.release(handle, token));
@@ -55,6 +66,7 @@ export async function settleRedemption(
   exchange.retryAfter = RETRY_AFTER_FAULT;
   const reason = settled === false ? 'too_late' : 'store_unavailable';
   parts.events.emit('redemption.lost', { handle, clientId, reason });
+  tellTime(claim, parts, reason);
 }
 
 async function keepAnswer({ handle, token, keep }: Claim, { store }: StepParts): Promise<void> {
@@ -65,9 +77,11 @@ async function keepAnswer({ handle, token, keep }: Claim, { store }: StepParts):
 /** Gives the approval back to the next poll. A claim that cannot be given back ends with its lease. */
 export async function releaseRedemption(
   ctx: KoaContextWithOIDC,
-  { handle, clientId, token }: Claim,
-  { store, events }: StepParts,
+  claim: Claim,
+  parts: StepParts,
 ): Promise<void> {
+  const { handle, clientId, token } = claim;
+  const { store, events } = parts;
   const error = errorOf(ctx.body);
   const giveBack = async (): Promise<void> => {
     await store.release(handle, token);
@@ -75,7 +89,15 @@ export async function releaseRedemption(
   };
   await destroyIssued(ctx);
   await giveBack().catch(() => inBackground(giveBack));
+  tellTime(claim, parts, 'released');
 }
+
+function tellTime({ handle, clientId, wonAt }: Claim, { events }: StepParts, outcome: string): void {
+  const failed = outcome !== 'settled';
+  events.time(() => ({ of: 'redemption', seconds: since(wonAt), outcome, failed, handle, clientId }));
+}
+
+const since = (began: number): number => (performance.now() - began) / 1000;
 
 /** The server's own adapter may hang where the store did: nobody is kept waiting for it longer than for the store. */
 async function destroyIssued(ctx: KoaContextWithOIDC): Promise<void> {

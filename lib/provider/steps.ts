@@ -24,6 +24,7 @@ const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = 
   [addRetryAfter, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [keepToTheErrorEnvelope, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [tellRefusal, BACKCHANNEL_ROUTE],
+  [tellTime, BACKCHANNEL_ROUTE],
   [tellAcknowledged, BACKCHANNEL_ROUTE],
   [sayWhetherUserCodesWork, 'discovery'],
   [sayWhereToCancel, 'discovery'],
@@ -106,6 +107,17 @@ function keepToTheErrorEnvelope(ctx: KoaContextWithOIDC): void {
 function tellRefusal(ctx: KoaContextWithOIDC, _exchange: Exchange, { events }: StepParts): void {
   const body = errorBody(ctx);
   if (body) events.emit('request.refused', { clientId: ctx.oidc.client?.clientId, error: body.error });
+}
+
+function tellTime(ctx: KoaContextWithOIDC, { began, accepted }: Exchange, { events }: StepParts): void {
+  events.time(() => ({
+    of: 'backchannel',
+    seconds: (performance.now() - began) / 1000,
+    outcome: errorBody(ctx)?.error ?? 'accepted',
+    failed: ctx.status >= 500,
+    handle: accepted,
+    clientId: ctx.oidc.client?.clientId,
+  }));
 }
 
 /** CIBA Core 4: oidc-provider always says yes. */

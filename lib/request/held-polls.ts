@@ -58,6 +58,11 @@ export class HeldPolls {
     this.#most = most;
   }
 
+  /** How many there are. */
+  get count(): number {
+    return this.#taken;
+  }
+
   /** A place for a poll of this request, from before it is polled; nothing where there is none left. To be given back. */
   async take(handle: string): Promise<Place | undefined> {
     if (this.#closed || this.#taken >= this.#most) return undefined;

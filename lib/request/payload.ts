@@ -10,6 +10,8 @@ export interface AuthorizationDetail {
 export interface RequestPayload {
   /** The model's payload as oidc-provider made it, less what the store holds and less every secret. */
   readonly model: Readonly<Record<string, unknown>>;
+  /** How long it was to live when it was accepted, in seconds. */
+  readonly life?: number | undefined;
   /** The client's name when it asked. */
   readonly clientName?: string | undefined;
   /** How the client is told of the outcome, where it does not poll for it. */
@@ -24,6 +26,8 @@ export interface RequestPayload {
 
 /** What the person decided, as the token endpoint needs it. */
 export interface Decision {
+  /** What was left of the request's life when it was decided, in milliseconds: how long ago that is follows from what is left now. */
+  readonly left?: number | undefined;
   /** For an approval: what the issued tokens build on. */
   readonly grantId?: string | undefined;
   /** Whether that grant was made for this approval alone. */
@@ -53,7 +57,7 @@ export function tellingModeOf(payload: string): 'ping' | 'push' {
 /** What tokens are issued from: the request as oidc-provider made it, and what was decided of it. */
 export function decidedModel(
   { model }: RequestPayload,
-  { madeGrant: _, numberMatched: __, ...decided }: Decision = {},
+  { left: _, madeGrant: __, numberMatched: ___, ...decided }: Decision = {},
 ): Readonly<Record<string, unknown>> {
   return { ...model, ...decided };
 }
@@ -95,7 +99,7 @@ function implied(
 export function storablePayload(
   model: Readonly<Record<string, unknown>>,
   clientName: string | undefined,
-  more: Pick<RequestPayload, 'deliveryMode' | 'number' | 'requireAcr' | 'jkt'> = {},
+  more: Pick<RequestPayload, 'life' | 'deliveryMode' | 'number' | 'requireAcr' | 'jkt'> = {},
 ): RequestPayload {
   const { claims, ...kept } = without(model, HELD_ELSEWHERE);
   const params = without((model['params'] ?? {}) as Record<string, unknown>, NOT_STORED);

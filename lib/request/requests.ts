@@ -6,7 +6,7 @@ import type { Status, Store, StoredRequest, Verdict } from '../store/store.js';
 import { handleOf } from './handle.js';
 import { matchNumber } from './number.js';
 import type { AuthorizationDetail, Decision } from './payload.js';
-import { essentialAcrOf, mustReachAcr, type RequestView, viewOf } from './view.js';
+import { essentialAcrOf, lifeOf, mustReachAcr, type RequestView, viewOf } from './view.js';
 
 /** A person's yes. */
 export interface Approval {
@@ -222,6 +222,7 @@ export class Requests {
    */
   async unblock(accountId: string, clientId: string): Promise<void> {
     await this.#parts.store.unblock(accountId, clientId);
+    this.#parts.events.emit('client.unblocked', { clientId, accountId });
   }
 
   /**
@@ -232,7 +233,12 @@ export class Requests {
   async cancel(handle: string, { byClient = false }: { readonly byClient?: boolean } = {}): Promise<void> {
     const stored = await this.#open(handle, SERVER);
     const { clientId, accountId } = await this.#decide(stored, SERVER, 'cancelled', {}, byClient);
-    this.#parts.events.emit('request.cancelled', { handle, clientId, accountId });
+    this.#parts.events.emit('request.cancelled', {
+      handle,
+      clientId,
+      accountId,
+      by: byClient ? 'client' : 'server',
+    });
   }
 
   async #denyFor(stored: StoredRequest, accountId: string, decision: Decision): Promise<void> {
@@ -267,7 +273,7 @@ export class Requests {
       handle,
       accountId: decider === SERVER ? undefined : decider,
       verdict,
-      decision: JSON.stringify(decision),
+      decision: JSON.stringify({ ...decision, left: stored.remaining }),
       operation: newOperation(),
       cooldown: counts ? cooldown : undefined,
     };
@@ -280,6 +286,16 @@ export class Requests {
       throw error;
     });
     if (decided.result !== 'decided') throw this.#refused(handle, decided);
+    this.#parts.events.time(() => {
+      const seconds = (lifeOf(stored) ?? 0) - stored.remaining / 1000;
+      return {
+        of: 'decision',
+        seconds: Math.max(0, seconds),
+        outcome: verdict,
+        handle,
+        clientId: decided.clientId,
+      };
+    });
     if (told || prompted) this.#parts.announce(stored);
     return decided;
   }

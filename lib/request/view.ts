@@ -79,6 +79,11 @@ export function mustReachAcr({ payload }: StoredRequest): boolean {
   return (JSON.parse(payload) as RequestPayload).requireAcr === true;
 }
 
+/** How long the request was to live when it was accepted, in seconds. */
+export function lifeOf({ payload }: Pick<StoredRequest, 'payload'>): number | undefined {
+  return (JSON.parse(payload) as RequestPayload).life;
+}
+
 interface EssentialClaim {
   readonly essential?: boolean;
   readonly value?: string;

@@ -3,6 +3,7 @@ import type { RequestRecord } from './lifecycle.js';
 import {
   type DeliveryState,
   type Ending,
+  LATE_AFTER,
   type Outbox,
   type Postponement,
   type StoredDelivery,
@@ -42,6 +43,11 @@ export class MemoryOutbox implements Outbox {
   async list(): Promise<{ waiting: string[]; failed: string[] }> {
     this.#prune();
     return { waiting: byTime(this.#waiting), failed: byTime(this.#failed) };
+  }
+
+  async late(): Promise<number> {
+    const before = this.#now() - LATE_AFTER;
+    return [...this.#waiting.values()].filter((at) => at <= before).length;
   }
 
   async find(handle: string): Promise<StoredDelivery | undefined> {

@@ -1,4 +1,5 @@
 import type { RequestRecord } from './lifecycle.js';
+import { LATE_AFTER } from './outbox.js';
 import {
   type Advance,
   ANNOUNCED_WITHIN,
@@ -34,6 +35,11 @@ export class MemoryPrompts implements Prompts {
       this.#index.set(handle, now + PROMPT_TAKEN_FOR);
       return { handle, turn: this.#find(handle)?.record.prompt?.turn ?? 0 };
     });
+  }
+
+  async late(): Promise<number> {
+    const before = this.#now() - LATE_AFTER;
+    return [...this.#index.values()].filter((at) => at <= before).length;
   }
 
   async find(handle: string): Promise<StoredPrompt | undefined> {

@@ -1,3 +1,4 @@
+import type { StoreHealth } from './health.js';
 import { pollPending, type RequestRecord, statusAt } from './lifecycle.js';
 import { MemoryDecisions } from './memory-decisions.js';
 import { MemoryLimits } from './memory-limits.js';
@@ -207,6 +208,10 @@ export class MemoryStore implements Store {
 
   async useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean> {
     return this.#limits.useOnce(kind, id, lifetime, operation);
+  }
+
+  async health(): Promise<StoreHealth> {
+    return { state: 'ok', reason: undefined, latency: 0, restarts: undefined, evictionPolicy: undefined };
   }
 
   async close(): Promise<void> {

@@ -59,6 +59,8 @@ export interface Outbox {
   schedule(handle: string, delay: number): Promise<void>;
   /** Takes requests whose time has come; if nothing comes of it, they are due again after a while. One that is gone has turn 0. */
   due(limit: number): Promise<readonly { readonly handle: string; readonly turn: number }[]>;
+  /** How many are due for more than {@link LATE_AFTER}, and were not taken. */
+  late(): Promise<number>;
   /** The requests that have to be looked at, the next one in front, and those that were given up. */
   list(): Promise<{ readonly waiting: readonly string[]; readonly failed: readonly string[] }>;
   /** Where the telling of this request's client stands; nothing where it polls, or the request is gone. */
@@ -86,6 +88,9 @@ export interface Outbox {
    */
   reopen(handle: string): Promise<number | undefined>;
 }
+
+/** When what is due and was not taken is late, in milliseconds: longer than processes that have room need to find it. */
+export const LATE_AFTER = 3_000;
 
 /** How long a request that was taken is left to whoever took it, in milliseconds. */
 export const TAKEN_FOR = 10_000;

@@ -32,6 +32,8 @@ export interface Prompts {
   schedule(handle: string, delay: number): Promise<void>;
   /** Takes requests whose time has come, so that nobody else takes them for a while. One that is gone has turn 0. */
   due(limit: number): Promise<readonly { readonly handle: string; readonly turn: number }[]>;
+  /** How many are due for more than `LATE_AFTER`, and were not taken. */
+  late(): Promise<number>;
   /** Where the prompting of this request stands; nothing where it is not prompted, or gone. */
   find(handle: string): Promise<StoredPrompt | undefined>;
   /**

@@ -2,6 +2,7 @@ import { hash } from 'node:crypto';
 import {
   type DeliveryState,
   type Ending,
+  LATE_AFTER,
   type Outbox,
   type Postponement,
   type StoredDelivery,
@@ -51,6 +52,10 @@ export class RedisOutbox implements Outbox {
     const waiting = await this.#redis.send((redis) => redis.zrange(this.#waiting, '0', '-1'));
     const failed = (await this.#redis.run('failed', [this.#failed], [])) as string[];
     return { waiting, failed };
+  }
+
+  async late(): Promise<number> {
+    return (await this.#redis.run('late', [this.#waiting], [LATE_AFTER])) as number;
   }
 
   async find(handle: string): Promise<StoredDelivery | undefined> {

@@ -1,3 +1,4 @@
+import { LATE_AFTER } from './outbox.js';
 import {
   type Advance,
   ANNOUNCED_WITHIN,
@@ -39,6 +40,10 @@ export class RedisPrompts implements Prompts {
     // One that cannot be read must not keep the others from being prompted.
     const found = await Promise.all(handles.map((handle) => this.#found(handle)));
     return handles.map((handle, index) => ({ handle, turn: found[index]?.[8] ?? 0 }));
+  }
+
+  async late(): Promise<number> {
+    return (await this.#redis.run('late', [this.#index], [LATE_AFTER])) as number;
   }
 
   async find(handle: string): Promise<StoredPrompt | undefined> {

@@ -1,4 +1,5 @@
 import type { Writable } from 'node:stream';
+import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
 import { Deadlines } from './deadlines.js';
 import { warnOfEviction } from './eviction.js';
@@ -11,6 +12,9 @@ type Argument = string | number;
 /** Version of the scripts: two versions of the plugin can share a connection. */
 const VERSION = 2;
 
+/** Gives whoever wants to hear of the commands that end, where anybody does: a script's name, or `other`. */
+export type CommandTimer = () => ((name: string, seconds: number, failed: boolean) => void) | undefined;
+
 /** Runs the scripts of a store over one connection, each within one deadline. */
 export class RedisScripts {
   readonly #client: RedisClient;
@@ -18,6 +22,7 @@ export class RedisScripts {
   readonly #unavailable: (cause: unknown) => void;
   readonly #deadlines = new Deadlines(COMMAND_TIMEOUT, 'Redis');
   readonly #replicas: Replicas | undefined;
+  readonly #timer: CommandTimer;
   #opened: RedisClient | undefined;
   #lasting: ReplicaScripts | undefined;
   /** The connection that holds what it is told until the end of this turn. A cluster's have no such thing. */
@@ -29,8 +34,10 @@ export class RedisScripts {
     timeOffset: () => number,
     unavailable: (cause: unknown) => void,
     replicas?: Replicas,
+    timer: CommandTimer = () => undefined,
   ) {
     this.#client = client;
+    this.#timer = timer;
     this.#timeOffset = timeOffset;
     this.#unavailable = unavailable;
     this.#replicas = replicas;
@@ -43,12 +50,16 @@ export class RedisScripts {
     args: readonly Argument[],
     read?: (reply: unknown) => T,
   ): Promise<T> {
-    return this.send<unknown, T>((redis) => {
-      const script = redis[commandName(name) as 'get'] as unknown as (
-        ...args: Argument[]
-      ) => Promise<unknown>;
-      return script.call(redis, ...keys, this.#timeOffset(), ...args);
-    }, read);
+    return this.send<unknown, T>(
+      (redis) => {
+        const script = redis[commandName(name) as 'get'] as unknown as (
+          ...args: Argument[]
+        ) => Promise<unknown>;
+        return script.call(redis, ...keys, this.#timeOffset(), ...args);
+      },
+      read,
+      name,
+    );
   }
 
   /** Runs a script whose effect may not be lost with the server: where replicas are waited for, it counts once they have it. */
@@ -57,15 +68,26 @@ export class RedisScripts {
     if (!replicas) return this.run(name, keys, args);
     if (this.#closed) return this.#known(Promise.reject(closed()));
     this.#lasting ??= new ReplicaScripts(this.#client, replicas);
-    return this.#known(this.#lasting.run(scripts[name], keys, [this.#timeOffset(), ...args]));
+    const ran = this.#lasting.run(scripts[name], keys, [this.#timeOffset(), ...args]);
+    return this.#timed(this.#known(ran), name);
   }
 
   /** One deadline for the connection and the command; what fails is unknown, and said to be so. */
   send<Reply, T = Reply>(
     command: (redis: RedisClient) => Promise<Reply>,
     read?: (reply: Reply) => T,
+    name = 'other',
   ): Promise<T> {
-    return this.#known(this.#sent(command), read);
+    return this.#timed(this.#known(this.#sent(command), read), name);
+  }
+
+  #timed<T>(answer: Promise<T>, name: string): Promise<T> {
+    const tell = this.#timer();
+    if (!tell) return answer;
+    const began = performance.now();
+    const ended = (failed: boolean) => (): void => tell(name, (performance.now() - began) / 1000, failed);
+    answer.then(ended(false), ended(true));
+    return answer;
   }
 
   #known<Reply, T = Reply>(
@@ -76,7 +98,10 @@ export class RedisScripts {
     return new Promise((resolve, reject) => {
       const failed = (error: unknown): void => {
         // It has been told where it was found.
-        if (error instanceof CibaError) return reject(error);
+        if (error instanceof CibaError) {
+          reject(error);
+          return;
+        }
         const cause = withoutArguments(error);
         this.#unavailable(cause);
         reject(new CibaError('store_unavailable', 'the store did not answer', { cause }));
@@ -101,6 +126,11 @@ export class RedisScripts {
   /** The same for what may fail: nobody waits for it, nobody is told. */
   attempt(command: (redis: RedisClient) => Promise<unknown>): void {
     this.#sent(command).catch(() => {});
+  }
+
+  /** The same for a look at how the connection does, which is no fault. It takes as long as the connection needs, and no longer than a command. */
+  look<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
+    return within(COMMAND_TIMEOUT, 'Redis', this.#sent(command));
   }
 
   #sent<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {

@@ -1,14 +1,16 @@
 import { hash } from 'node:crypto';
+import type { StoreHealth } from './health.js';
 import { inBackground } from './in-background.js';
 import { POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
 import { EXPIRY_GRACE } from './outbox.js';
 import type { RedisClient } from './redis-connection.js';
 import { RedisDecisions } from './redis-decisions.js';
+import { RedisHealth } from './redis-health.js';
 import { callbackKey, requestKey } from './redis-keys.js';
 import { RedisOutbox } from './redis-outbox.js';
 import { RedisPrompts } from './redis-prompts.js';
 import type { Replicas } from './redis-replicas.js';
-import { RedisScripts } from './redis-scripts.js';
+import { type CommandTimer, RedisScripts } from './redis-scripts.js';
 import { RedisTexts, type ToldRequest } from './redis-texts.js';
 import type {
   ClaimAttempt,
@@ -38,6 +40,8 @@ export interface RedisStoreOptions {
   readonly replicas?: Replicas | undefined;
   /** What the texts of requests are encrypted with; left out, they are not. */
   readonly keys?: readonly (Uint8Array | string)[] | undefined;
+  /** Times commands, where somebody wants to know. */
+  readonly timer?: CommandTimer | undefined;
 }
 
 /**
@@ -52,17 +56,19 @@ export class RedisStore implements Store {
   readonly #redis: RedisScripts;
   readonly #texts: RedisTexts;
   readonly #prefix: string;
+  readonly #health: RedisHealth;
 
   constructor(
     client: RedisClient,
     prefix: string,
     timeOffset: () => number,
     unavailable: (cause: unknown) => void,
-    { tellsDecisions = false, replicas, keys }: RedisStoreOptions = {},
+    { tellsDecisions = false, replicas, keys, timer }: RedisStoreOptions = {},
   ) {
-    this.#redis = new RedisScripts(client, timeOffset, unavailable, replicas);
+    this.#redis = new RedisScripts(client, timeOffset, unavailable, replicas, timer);
     this.#texts = new RedisTexts(prefix, keys, unavailable);
     this.#prefix = prefix;
+    this.#health = new RedisHealth(this.#redis, prefix);
     this.outbox = new RedisOutbox(this.#redis, this.#texts, prefix);
     this.prompts = new RedisPrompts(this.#redis, this.#texts, prefix);
     this.decisions = new RedisDecisions(client, this.#redis, prefix);
@@ -243,6 +249,10 @@ export class RedisStore implements Store {
   async useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean> {
     const key = `${this.#prefix}:once:${kind}:{${digest(id)}}`;
     return (await this.#redis.run('once', [key], [operation, Math.ceil(lifetime)])) === 1;
+  }
+
+  health(): Promise<StoreHealth> {
+    return this.#health.look();
   }
 
   async close(): Promise<void> {

@@ -7,7 +7,7 @@ export interface Script {
 }
 
 /** The name of a script. */
-export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'leave' | 'once' | 'pending' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'status' | 'told' | 'unblock';
+export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'late' | 'leave' | 'once' | 'pending' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'status' | 'told' | 'unblock';
 
 /** One script per state change, by name. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
@@ -538,6 +538,23 @@ redis.call('HSET', KEYS[2], 'body', ARGV[2])
 -- Until the tokens in it are delivered or revoked, which may be after the request's end.
 redis.call('PEXPIRE', KEYS[2], tonumber(r[3]) - now)
 return ARGV[2]
+`,
+  },
+  late: {
+    numberOfKeys: 1,
+    lua: `--[[
+  Counts what should have been taken some time ago.
+  KEYS[1] an index of what is to be looked at
+  ARGV[1] clock offset in ms
+  ARGV[2] how long ago, in ms
+  Output  how many
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+return redis.call('ZCOUNT', KEYS[1], '-inf', clock(ARGV[1]) - tonumber(ARGV[2]))
 `,
   },
   leave: {

@@ -1,4 +1,5 @@
 import type { Decisions } from './decisions.js';
+import type { StoreHealth } from './health.js';
 import type { Outbox } from './outbox.js';
 import type { Prompts } from './prompts.js';
 
@@ -238,6 +239,8 @@ export interface Store {
   takeBackGuess(guess: Guess): Promise<void>;
   /** Uses up something that can be used once, and is remembered for so many milliseconds; `false` where it was used before. */
   useOnce(kind: string, id: string, lifetime: number, operation: string): Promise<boolean>;
+  /** How the store does; never rejects, and takes no longer than any other method. */
+  health(): Promise<StoreHealth>;
   /** Ends what the store opened. */
   close(): Promise<void>;
 }

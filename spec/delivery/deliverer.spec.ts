@@ -591,7 +591,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     };
 
     test('sees what waits and what was given up, and can have a ping tried again', async () => {
-      const deliveries = new Deliveries(store.outbox, () => queue);
+      const deliveries = new Deliveries(store.outbox, () => queue, new Events());
       answering(status(503), status(401), status(204));
       const handle = await decided('ping');
       await turn();
@@ -620,7 +620,11 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
 
     test('who has it tried again at once, when it is given up, does not lose it', async () => {
       answering(status(401), status(503));
-      const deliveries = new Deliveries(store.outbox, () => ({ ...queue, add: async () => {} }));
+      const deliveries = new Deliveries(
+        store.outbox,
+        () => ({ ...queue, add: async () => {} }),
+        new Events(),
+      );
       const handle = await decided('ping');
       let retried: Promise<void> | undefined;
       events.on('delivery.failed', () => {
@@ -634,7 +638,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     });
 
     test('who is refused a retry has changed nothing', async () => {
-      const deliveries = new Deliveries(store.outbox, () => queue);
+      const deliveries = new Deliveries(store.outbox, () => queue, new Events());
       const undecided = await pending('ping');
       await decided('ping');
       await turn();
@@ -646,7 +650,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     });
 
     test('cannot have a push tried again whose tokens are revoked [PUSH-8, PERR-6]', async () => {
-      const deliveries = new Deliveries(store.outbox, () => queue);
+      const deliveries = new Deliveries(store.outbox, () => queue, new Events());
       deliver('push');
       answering(status(401));
       const handle = await decided('push');

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { Redis } from 'ioredis';
 import type { Response } from 'supertest';
-import { requestKey } from '../../lib/store/redis-outbox.js';
+import { requestKey } from '../../lib/store/redis-keys.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { rounds } from '../support/rounds.js';
 import { ask, asked, type PluginServer, pluginServer, poll } from '../support/server.js';

@@ -3,7 +3,7 @@ import { rm } from 'node:fs/promises';
 import type { Redis } from 'ioredis';
 import { CibaError } from '../../lib/errors.js';
 import { RedisStore } from '../../lib/store/redis.js';
-import { requestKey } from '../../lib/store/redis-outbox.js';
+import { requestKey } from '../../lib/store/redis-keys.js';
 import { ask, CALLBACK, claim, decide, ending, newRequest, poll } from '../store/contract/given.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { expectErrorEnvelope } from '../support/refusal.js';

@@ -60,7 +60,12 @@ onEveryStore('a client that withdraws its request', (make) => {
     });
     expect(server.heard).toEqual(['request.accepted', 'request.cancelled']);
     const handle = server.ciba.requests.handleOf(id);
-    expect(server.events.at(-1)?.event).toEqual({ handle, clientId: 'till', accountId: 'alice' });
+    expect(server.events.at(-1)?.event).toEqual({
+      handle,
+      clientId: 'till',
+      accountId: 'alice',
+      by: 'client',
+    });
   });
 
   it('has not polled by it: the next poll is the first, whenever it comes', async () => {

@@ -154,6 +154,13 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
     const found = await losing(callOf('prompt'), () => store.prompts.find(handle));
     expect(found).toMatchObject({ turn: 1, request: { handle } });
   },
+  async late() {
+    const { handle } = await ask(other);
+    await other.prompts.schedule(handle, -4_000);
+    const late = await other.prompts.late();
+    expect(late).toBeGreaterThan(0);
+    expect(await losing(callOf('late'), () => store.prompts.late())).toBe(late);
+  },
   async advance() {
     const { handle } = await ask(other, { prompted: true });
     const first = { turn: 1, progress: 'first', delay: 30_000, operation: randomUUID() };

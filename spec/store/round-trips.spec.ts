@@ -194,5 +194,5 @@ function typicalPayload(clientId: string, accountId: string): string {
       requested_expiry: '600',
     },
   };
-  return JSON.stringify(storablePayload(model, 'The corner shop'));
+  return JSON.stringify(storablePayload(model, 'The corner shop', { life: 300 }));
 }

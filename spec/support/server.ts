@@ -75,8 +75,8 @@ const WRITTEN: CibaFeature = {
   triggerAuthenticationDevice: () => {},
 };
 
-/** Every name, which the compiler keeps complete. */
-const EVENT_NAMES: Readonly<Record<CibaEventName, true>> = {
+/** Every name, which the compiler keeps complete; less the two that say again what others say. */
+const EVENT_NAMES: Readonly<Record<Exclude<CibaEventName, 'audit' | 'timing'>, true>> = {
   'request.accepted': true,
   'request.refused': true,
   'request.limited': true,
@@ -84,10 +84,12 @@ const EVENT_NAMES: Readonly<Record<CibaEventName, true>> = {
   'request.denied': true,
   'request.reported': true,
   'request.cancelled': true,
+  'client.unblocked': true,
   'decision.refused': true,
   'poll.pending': true,
   'poll.held': true,
   'poll.expired': true,
+  'redemption.claimed': true,
   'redemption.settled': true,
   'redemption.repeated': true,
   'redemption.released': true,
@@ -102,6 +104,7 @@ const EVENT_NAMES: Readonly<Record<CibaEventName, true>> = {
   'delivery.delivered': true,
   'delivery.delayed': true,
   'delivery.failed': true,
+  'delivery.retried': true,
   'delivery.error': true,
   'compat.used': true,
   'compat.told': true,

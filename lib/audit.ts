@@ -1,0 +1,64 @@
+import type { CibaEventName, CibaEvents } from './events.js';
+
+/** One line of an audit log. */
+export interface AuditEntry {
+  /** When it was told, by the clock of this process. */
+  readonly at: Date;
+  /** The event that tells it. */
+  readonly action: CibaEventName;
+  /**
+   * Whose doing it is; nothing where it is nobody's, as with a request that has expired, or not known, as with a decision that was refused. One
+   * that was taken is the person's, by whichever way it came.
+   */
+  readonly by: 'client' | 'person' | 'server' | undefined;
+  /**
+   * Where it left the request: `pending`, `approved`, `denied`, `cancelled`, `expired`, `claimed`, `redeemed`, `told`, `delivered`, `undeliverable`
+   * or `waiting`; of a client and a person `blocked` or `unblocked`; `refused` where nothing has changed.
+   */
+  readonly outcome: string;
+  readonly handle: string | undefined;
+  readonly clientId: string | undefined;
+  readonly accountId: string | undefined;
+  /** Why, in a word. */
+  readonly reason: string | undefined;
+}
+
+type Says = Pick<AuditEntry, 'by' | 'outcome'> & { readonly reason?: string | undefined };
+
+/** What each event is in an audit log. Those that are not here change nothing of a request. */
+const ENTRIES: { readonly [Name in CibaEventName]?: (event: CibaEvents[Name]) => Says } = {
+  'request.accepted': () => ({ by: 'client', outcome: 'pending' }),
+  'request.refused': ({ error }) => ({ by: 'client', outcome: 'refused', reason: error }),
+  'request.limited': ({ limit }) => ({ by: 'client', outcome: 'refused', reason: limit }),
+  'request.approved': () => ({ by: 'person', outcome: 'approved' }),
+  'request.denied': ({ error, wrongNumber }) => ({
+    by: 'person',
+    outcome: 'denied',
+    reason: wrongNumber ? 'wrong_number' : error,
+  }),
+  'request.reported': () => ({ by: 'person', outcome: 'blocked' }),
+  'request.cancelled': ({ by }) => ({ by, outcome: 'cancelled' }),
+  'client.unblocked': () => ({ by: 'server', outcome: 'unblocked' }),
+  'decision.refused': ({ reason }) => ({ by: undefined, outcome: 'refused', reason }),
+  'poll.expired': () => ({ by: undefined, outcome: 'expired' }),
+  'redemption.claimed': () => ({ by: 'client', outcome: 'claimed' }),
+  'redemption.settled': () => ({ by: 'client', outcome: 'redeemed' }),
+  'redemption.repeated': () => ({ by: 'client', outcome: 'redeemed', reason: 'repeated' }),
+  'redemption.released': ({ error }) => ({ by: 'server', outcome: 'approved', reason: error }),
+  'redemption.lost': ({ reason }) => ({ by: 'server', outcome: 'approved', reason }),
+  'delivery.delivered': ({ mode }) => ({ by: 'server', outcome: mode === 'push' ? 'delivered' : 'told' }),
+  'delivery.failed': ({ reason }) => ({ by: 'server', outcome: 'undeliverable', reason }),
+  'delivery.retried': () => ({ by: 'server', outcome: 'waiting' }),
+};
+
+/** An event as an audit log has it. */
+export function auditEntryOf<Name extends CibaEventName>(
+  name: Name,
+  event: CibaEvents[Name],
+): AuditEntry | undefined {
+  const says = ENTRIES[name]?.(event);
+  if (!says) return undefined;
+  const { handle, clientId, accountId } = event as Partial<AuditEntry>;
+  const { by, outcome, reason } = says;
+  return { at: new Date(), action: name, by, outcome, handle, clientId, accountId, reason };
+}

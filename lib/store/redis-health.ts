@@ -1,0 +1,67 @@
+import { DeadlineError, within } from '../deadline.js';
+import type { StoreHealth } from './health.js';
+import { COMMAND_TIMEOUT } from './redis-connection.js';
+import type { RedisScripts } from './redis-scripts.js';
+
+/** What Redis says where it answers and takes no writes: of a replica, of a full memory, of a disk that fails, of replicas that are gone. */
+const READ_ONLY: ReadonlySet<string> = new Set(['READONLY', 'OOM', 'MISCONF', 'NOREPLICAS']);
+
+/** How long what was written for a look lives, in milliseconds. */
+const PROBE_LIFE = 1_000;
+
+/** Looks whether a Redis answers and takes writes: by a write. Of a cluster it is the node that the key lies on. */
+export class RedisHealth {
+  readonly #redis: RedisScripts;
+  readonly #key: string;
+  #run: string | undefined;
+  #restarts = 0;
+
+  constructor(redis: RedisScripts, prefix: string) {
+    this.#redis = redis;
+    this.#key = `${prefix}:health`;
+  }
+
+  async look(): Promise<StoreHealth> {
+    const began = performance.now();
+    // Both leave in one packet. Who may not ask for INFO has the rest all the same.
+    const info = Promise.all([this.#info('server'), this.#info('memory')]);
+    try {
+      await this.#redis.look((redis) => redis.set(this.#key, '1', 'PX', PROBE_LIFE));
+      const latency = performance.now() - began;
+      const left = Math.max(1, COMMAND_TIMEOUT - latency);
+      const [server, memory] = await within(left, 'INFO', info).catch(() => ['', '']);
+      return { state: 'ok', reason: undefined, latency, ...this.#told(String(server), String(memory)) };
+    } catch (error) {
+      const reason = reasonOf(error);
+      const isReadOnly = READ_ONLY.has(reason);
+      return {
+        state: isReadOnly ? 'read_only' : 'unavailable',
+        reason,
+        latency: isReadOnly ? performance.now() - began : undefined,
+        restarts: undefined,
+        evictionPolicy: undefined,
+      };
+    }
+  }
+
+  #info(section: string): Promise<string> {
+    return this.#redis.look((redis) => redis.info(section)).catch(() => '');
+  }
+
+  #told(server: string, memory: string): Pick<StoreHealth, 'restarts' | 'evictionPolicy'> {
+    const run = /^run_id:(\w+)/m.exec(server)?.[1];
+    const evictionPolicy = /^maxmemory_policy:([\w-]+)/m.exec(memory)?.[1];
+    // Which node of a cluster has answered is chance.
+    if (run === undefined || /^redis_mode:cluster/m.test(server))
+      return { restarts: undefined, evictionPolicy };
+    if (this.#run !== undefined && this.#run !== run) this.#restarts += 1;
+    this.#run = run;
+    return { restarts: this.#restarts, evictionPolicy };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof DeadlineError) return 'timeout';
+  const { name, message } = error as Error;
+  return (name === 'ReplyError' && /^[A-Z]+/.exec(message)?.[0]) || 'connection';
+}
