@@ -27,6 +27,7 @@ import { Subscriptions } from './subscriptions.js';
 import { tillRoutes } from './till.js';
 import { TillClient } from './till-client.js';
 import { tutorial } from './tutorial.js';
+import { watching } from './watching.js';
 
 /** The example, ready to be listened with. */
 export interface Example {
@@ -100,6 +101,7 @@ export function createExample(env: Env): Example {
   const app = express();
   app.disable('x-powered-by');
   app.use(mailbox?.routes(stopping.signal) ?? noMailbox);
+  app.use(watching(ciba, settings.production));
   app.use(pages());
   app.use(demoRoutes(ciba, settings.production));
   app.use(
