@@ -10,9 +10,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import express from 'express';
 import { Redis } from 'ioredis';
-import Provider, { type AdapterFactory, errors, type KoaContextWithOIDC } from 'oidc-provider';
+import Provider, { type AdapterFactory } from 'oidc-provider';
 import { type Channel, type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
+import { plainServer } from './plain-server.js';
 import { raceConfiguration } from './race-configuration.js';
 
 const { REDIS_URL, MODE, LIMITS } = process.env as Record<'REDIS_URL' | 'MODE' | 'LIMITS', string>;
@@ -71,35 +72,8 @@ function pluginServer(): { provider: Provider; ciba: Ciba; decide: Decide } {
   };
 }
 
-function plainServer(): { provider: Provider; ciba?: Ciba; decide: Decide } {
-  const provider = new Provider(ISSUER, {
-    ...config,
-    features: {
-      ...config.features,
-      ciba: {
-        enabled: true,
-        processLoginHint: (_ctx: KoaContextWithOIDC, hint?: string) => hint,
-        processLoginHintToken: () => undefined,
-        validateBindingMessage: () => {},
-        validateRequestContext: () => {},
-        verifyUserCode: () => {},
-        triggerAuthenticationDevice: () => {},
-      },
-    },
-  });
-  return {
-    provider,
-    async decide(authReqId, action) {
-      if (action !== 'allow') return provider.backchannelResult(authReqId, new errors.AccessDenied());
-      const request = await provider.BackchannelAuthenticationRequest.find(authReqId);
-      const grant = new provider.Grant({ accountId: 'alice', clientId: String(request?.clientId) });
-      grant.addOIDCScope('openid offline_access');
-      await provider.backchannelResult(authReqId, await grant.save());
-    },
-  };
-}
-
-const server = MODE === 'plugin' ? pluginServer() : plainServer();
+const server: { provider: Provider; ciba?: Ciba; decide: Decide } =
+  MODE === 'plugin' ? pluginServer() : plainServer(ISSUER, config);
 const { provider } = server;
 const app = express();
 

@@ -1,0 +1,191 @@
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { rounds } from '../support/rounds.js';
+import { until } from '../support/until.js';
+import { check, type Operation } from './history.js';
+import { FAULTS, Nemesis } from './nemesis.js';
+import { FaultNode } from './node.js';
+import { type Field, randomFrom, Workload } from './workload.js';
+
+/** How long the history is, in seconds. */
+const SECONDS = Number(process.env['HISTORY_SECONDS'] ?? rounds(12, 1_800));
+
+const SEED = Number(process.env['HISTORY_SEED'] ?? Math.floor(Math.random() * 2 ** 32));
+
+/** How many do something at a time. */
+const ACTORS = 6;
+
+let redis: TestRedis;
+let field: Field;
+
+async function startField(mode: 'plugin' | 'plain', durable: boolean): Promise<void> {
+  redis = await startRedis({ durable });
+  const nodes = await Promise.all([0, 1].map(() => FaultNode.start(redis.url, { mode })));
+  field = { nodes, offset: 0, still: Promise.resolve() };
+}
+
+afterEach(async () => {
+  await Promise.all((field?.nodes ?? []).map((node) => node?.kill()));
+  await redis?.stop();
+});
+
+/** How often each was told. */
+function counted(history: readonly Operation[]): string {
+  const counts = new Map<string, number>();
+  for (const { kind, told, refused } of history) {
+    const name = `${kind} ${refused ? 'refused as ' : ''}${told}`;
+    counts.set(name, (counts.get(name) ?? 0) + 1);
+  }
+  return [...counts].map(([name, count]) => `  ${count} × ${name}`).join('\n');
+}
+
+test(
+  `[F2, F10, F13, F15, F20, F24] a history of ${SECONDS} s on two nodes under a nemesis: every answer can be true`,
+  async () => {
+    await startField('plugin', true);
+    const random = randomFrom(SEED);
+    const workload = new Workload(field, random);
+    const nemesis = new Nemesis(field, { redis, workload, random });
+    const running = workload.run(ACTORS);
+    await nemesis.run(Date.now() + SECONDS * 1_000);
+    workload.stop();
+    await running;
+    await workload.settle(20_000 + SECONDS * 100);
+
+    const { history, accessTokens } = workload;
+    const faults = FAULTS.map((fault) => `${fault} ${nemesis.done[fault]} ×`).join(', ');
+    process.stdout.write(`seed ${SEED}, ${history.length} operations; ${faults}\n${counted(history)}\n`);
+    const violations = check(history);
+    expect({ seed: SEED, violations }).toEqual({ seed: SEED, violations: [] });
+
+    // What was approved and asked for has been given, but for an answer that was lost on its way.
+    const approved = new Set(history.filter(({ told }) => told === 'approved').map(({ id }) => id));
+    const ended = (id: string): boolean =>
+      history.some(
+        (each) =>
+          each.id === id && each.kind === 'poll' && /^(tokens|expired|invalid_grant)$/.test(each.told),
+      );
+    expect([...approved].filter((id) => !ended(id))).toEqual([]);
+
+    // And it works: nobody's answer was taken back.
+    const works = await Promise.all(accessTokens.map((token, at) => field.nodes[at % 2]?.works(token)));
+    expect(works.filter((each) => !each)).toEqual([]);
+    expect(accessTokens.length).toBeGreaterThan(0);
+    for (const node of field.nodes) expect(node?.unhandled).toEqual([]);
+
+    // No key that would stay for ever.
+    const keys = await redis.client().keys('ciba:*');
+    const lives = await Promise.all(keys.map((key) => redis.client().pttl(key)));
+    expect(keys.filter((_key, at) => lives[at] === -1)).toEqual([]);
+    for (const fault of FAULTS) expect(nemesis.done[fault]).toBeGreaterThan(0);
+  },
+  (SECONDS * 2 + 120) * 1_000,
+);
+
+test('the control, bare oidc-provider, without any fault: the checker finds that its answers cannot be true', async () => {
+  await startField('plain', false);
+  const workload = new Workload(field, randomFrom(SEED));
+  const running = workload.run(ACTORS);
+  const broken = (): string[] => check(workload.history).map(({ invariant }) => invariant);
+  try {
+    await until('tokens were given twice, and both decisions accepted', async () => {
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      return broken().includes('I1') && broken().includes('I4');
+    });
+  } finally {
+    workload.stop();
+    await running;
+    process.stdout.write(`${counted(workload.history)}\n`);
+  }
+}, 60_000);
+
+describe('the checker', () => {
+  let at = 0;
+  const op = (kind: Operation['kind'], told: Operation['told'], more: Partial<Operation> = {}): Operation => {
+    at += 10;
+    return {
+      id: 'one',
+      kind,
+      told,
+      began: at,
+      ended: at + 5,
+      earliest: at,
+      latest: at + 5,
+      node: 0,
+      ...more,
+    };
+  };
+  const start = (): Operation => {
+    at = 0;
+    return op('start', 'started', { lifetime: 1_000 });
+  };
+  const late = { earliest: 2_000, latest: 2_005 };
+  const refused = { refused: true };
+
+  test.each<[string, () => Operation[]]>([
+    [
+      'asked, approved, given once',
+      () => [start(), op('poll', 'pending'), op('approve', 'approved'), op('poll', 'tokens')],
+    ],
+    [
+      'an approval of which no answer came may have been one',
+      () => [start(), op('approve', 'lost'), op('poll', 'tokens')],
+    ],
+    [
+      'it may have been none as well',
+      () => [start(), op('approve', 'lost'), op('poll', 'pending'), op('deny', 'denied')],
+    ],
+    [
+      'tokens whose answer was lost are gone',
+      () => [start(), op('approve', 'approved'), op('poll', 'lost'), op('poll', 'invalid_grant')],
+    ],
+    [
+      'one that comes too late is told what stands',
+      () => [start(), op('deny', 'denied'), op('approve', 'denied', refused), op('poll', 'access_denied')],
+    ],
+    ['the end comes when it is time', () => [start(), op('poll', 'expired', late)]],
+  ])('has nothing against: %s', (_what, history) => {
+    expect(check(history())).toEqual([]);
+  });
+
+  test.each<[string, string, () => Operation[]]>([
+    [
+      'I1',
+      'two are given tokens',
+      () => [start(), op('approve', 'approved'), op('poll', 'tokens'), op('poll', 'tokens')],
+    ],
+    ['I3', 'tokens that nobody approved', () => [start(), op('poll', 'tokens')]],
+    ['I3', 'tokens before the approval', () => [start(), op('poll', 'tokens'), op('approve', 'approved')]],
+    ['I3', 'a denial that nobody made', () => [start(), op('poll', 'access_denied')]],
+    ['I4', 'approved and denied', () => [start(), op('approve', 'approved'), op('deny', 'denied')]],
+    ['I4', 'approved twice', () => [start(), op('approve', 'approved'), op('approve', 'approved')]],
+    [
+      'I4',
+      'somebody is told another outcome',
+      () => [start(), op('approve', 'approved'), op('deny', 'denied', refused)],
+    ],
+    ['I5', 'pending after the approval', () => [start(), op('approve', 'approved'), op('poll', 'pending')]],
+    ['I5', 'pending after the denial', () => [start(), op('deny', 'denied'), op('poll', 'pending')]],
+    ['I6', 'expired before it is time', () => [start(), op('poll', 'expired')]],
+    ['I6', 'pending after its time', () => [start(), op('poll', 'pending', late)]],
+    ['I6', 'approved after its time', () => [start(), op('approve', 'approved', late)]],
+    [
+      'I7',
+      'expired, and pending again',
+      () => [start(), op('poll', 'expired', late), op('poll', 'pending', late)],
+    ],
+    [
+      'I7',
+      'denied, and forgotten',
+      () => [start(), op('deny', 'denied'), op('poll', 'access_denied'), op('poll', 'invalid_grant')],
+    ],
+    [
+      'I13',
+      'used up, and by nobody',
+      () => [start(), op('approve', 'approved'), op('poll', 'invalid_grant')],
+    ],
+    ['I13', 'a server error', () => [start(), op('poll', 'wrong', { detail: '500' })]],
+  ])('finds a breach of %s: %s', (invariant, _what, history) => {
+    expect(check(history()).map((violation) => violation.invariant)).toContain(invariant);
+  });
+});
