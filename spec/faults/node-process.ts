@@ -5,7 +5,7 @@
  *
  * On SIGTERM it ends as docs/operations.md says. Besides the provider it answers to the spec alone: /decide, /clock (moves the store's clock
  * as this process sees it), /crash (the process kills itself at the named point of the next request), /loop (what its event loop has
- * waited, since it was asked last), and /state (where a request and its delivery stand).
+ * waited, since it was asked last), /state (where a request and its delivery stand) and /time (what time it is here).
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -149,6 +149,9 @@ app.post('/loop', (_req, res) => {
   const [p99, max] = [loop.percentile(99) / 1e6, loop.max / 1e6];
   loop.reset();
   res.json({ p99, max, rss: process.memoryUsage.rss() });
+});
+app.post('/time', (_req, res) => {
+  res.json({ time: Date.now() });
 });
 app.post('/state', async (req, res) => {
   const handle = ciba?.requests.handleOf(String(req.query['auth_req_id'])) ?? '';

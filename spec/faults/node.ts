@@ -130,6 +130,11 @@ export class FaultNode {
     return { p99: Number(body['p99']), max: Number(body['max']), rss: Number(body['rss']) };
   }
 
+  /** What time it is there, in milliseconds since the epoch. */
+  async time(): Promise<number> {
+    return Number((await this.#send('POST', '/time')).body['time']);
+  }
+
   async state(authReqId: string): Promise<Reply['body']> {
     return (await this.#send('POST', `/state?auth_req_id=${authReqId}`)).body;
   }
