@@ -178,8 +178,10 @@ server.keepAliveTimeout = 60_000;
 process.on('SIGTERM', async () => {
   const closed = new Promise((resolve) => server.close(resolve));
   await ciba?.close();
-  server.closeIdleConnections();
+  // Kept connections would be waited for, those that are answered only now as well.
+  const closing = setInterval(() => server.closeIdleConnections(), 20);
   await closed;
+  clearInterval(closing);
   redis.disconnect();
   process.exit(0);
 });

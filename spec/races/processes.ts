@@ -17,7 +17,7 @@ const CIBA_GRANT = 'urn:openid:params:grant-type:ciba';
 /** One server process, and what a spec asks of it. */
 export class ServerProcess {
   readonly #port: number;
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 16 });
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 64 });
   readonly #child: ChildProcess;
 
   private constructor(child: ChildProcess, port: number) {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { rounds as howOften } from '../support/rounds.js';
 import { type Answer, rounds, ServerProcess } from './processes.js';
 
 /** What one round of parallel redemptions came to. */
@@ -9,7 +10,17 @@ interface Round {
   readonly winnerWorks: boolean;
 }
 
-const PARALLEL = 8;
+/** How many polls at once, how often. */
+const RACES = [
+  { parallel: 2, races: howOften(300, 10_000) },
+  { parallel: 8, races: howOften(500, 2_000) },
+  { parallel: 64, races: howOften(10, 200) },
+];
+
+const CONTESTS = howOften(500, 10_000);
+
+/** How many rounds may come to nothing because a busy machine kept the store waiting, which is said by 503 and proves nothing. */
+const INCONCLUSIVE = 20;
 
 let redis: TestRedis;
 const started: ServerProcess[] = [];
@@ -20,11 +31,11 @@ async function twoProcesses(mode: 'plugin' | 'plain'): Promise<[ServerProcess, S
   return pair as [ServerProcess, ServerProcess];
 }
 
-async function redeemInParallel(one: ServerProcess, other: ServerProcess): Promise<Round> {
+async function redeemInParallel(one: ServerProcess, other: ServerProcess, parallel: number): Promise<Round> {
   const authReqId = await one.ask();
   await other.decide(authReqId, 'allow');
   const answers = await Promise.all(
-    Array.from({ length: PARALLEL }, (_, index) => (index % 2 ? one : other).poll(authReqId)),
+    Array.from({ length: parallel }, (_, index) => (index % 2 ? one : other).poll(authReqId)),
   );
   const winners = answers.filter(({ status }) => status === 200);
   const works = await Promise.all(winners.map(({ body }) => other.works(body['access_token'])));
@@ -34,6 +45,10 @@ async function redeemInParallel(one: ServerProcess, other: ServerProcess): Promi
     winnerWorks: works.length > 0 && works.every(Boolean),
   };
 }
+
+/** Whether somebody was told that the store did not answer in time: then no more than one may have tokens, and nothing else is known. */
+const unknown = ({ tokens, others }: Round): boolean =>
+  tokens <= 1 && others.includes('temporarily_unavailable');
 
 const right = ({ tokens, others, winnerWorks }: Round): boolean =>
   tokens === 1 && winnerWorks && others.every((error) => error === 'invalid_grant' || error === 'slow_down');
@@ -48,16 +63,22 @@ afterAll(async () => {
 });
 
 describe('parallel redemptions of one approved request on two processes [TOK-6, TOK-7]', () => {
-  test('1,000 rounds of 8: one token answer each, whose access token works afterwards', async () => {
-    const [one, other] = await twoProcesses('plugin');
-    const results = await rounds(1_000, () => redeemInParallel(one, other));
-    expect(results).toHaveLength(1_000);
-    expect(results.filter((round) => !right(round))).toEqual([]);
-  }, 600_000);
+  test.each(RACES)(
+    '$races rounds of $parallel: one token answer each, whose access token works afterwards',
+    async ({ parallel, races }) => {
+      const [one, other] = await twoProcesses('plugin');
+      const results = await rounds(races, () => redeemInParallel(one, other, parallel));
+      const conclusive = results.filter((round) => !unknown(round));
+      expect(conclusive.filter((round) => !right(round))).toEqual([]);
+      expect(results.length - conclusive.length).toBeLessThanOrEqual(INCONCLUSIVE);
+      process.stdout.write(`${conclusive.length} races of ${parallel} on two processes\n`);
+    },
+    1_800_000,
+  );
 
   test('the control, bare oidc-provider with a usual adapter, fails the same rounds', async () => {
     const [one, other] = await twoProcesses('plain');
-    const results = await rounds(50, () => redeemInParallel(one, other));
+    const results = await rounds(50, () => redeemInParallel(one, other, 8));
     expect(results.filter((round) => !right(round)).length).toBeGreaterThan(0);
     expect(results.some(({ tokens }) => tokens > 1)).toBe(true);
   }, 120_000);
@@ -76,7 +97,9 @@ describe('an approval against a denial on two processes [UX-4]', () => {
       approver.decide(authReqId, 'allow'),
       denier.decide(authReqId, 'deny'),
     ]);
-    const poll = await denier.poll(authReqId);
+    // A busy machine keeps the store waiting, which is said.
+    let poll = await denier.poll(authReqId);
+    for (let again = 0; poll.status === 503 && again < 5; again += 1) poll = await denier.poll(authReqId);
     return {
       accepted: [allowed.status === 204 ? 'approved' : '', denied.status === 204 ? 'denied' : ''].filter(
         Boolean,
@@ -95,12 +118,14 @@ describe('an approval against a denial on two processes [UX-4]', () => {
   const consistent = ({ accepted, told, polled }: Contest): boolean =>
     accepted.length === 1 && told.length === 1 && told[0] === accepted[0] && polled === accepted[0];
 
-  test('1,000 rounds: one wins, both sides and the client hear the same', async () => {
+  test(`${CONTESTS} rounds: one wins, both sides and the client hear the same`, async () => {
     const [one, other] = await twoProcesses('plugin');
-    const results = await rounds(1_000, (index) => (index % 2 ? contest(one, other) : contest(other, one)));
+    const results = await rounds(CONTESTS, (index) =>
+      index % 2 ? contest(one, other) : contest(other, one),
+    );
     expect(results.filter((result) => !consistent(result))).toEqual([]);
     expect(new Set(results.map(({ polled }) => polled))).toEqual(new Set(['approved', 'denied']));
-  }, 600_000);
+  }, 1_800_000);
 
   test('the control, bare oidc-provider, tells both that they decided', async () => {
     const [one, other] = await twoProcesses('plain');
