@@ -77,7 +77,7 @@ export class BullmqQueue implements DeliveryQueue {
 
   work(work: Work): void {
     const options = { ...this.#place(), ...WORKER };
-    this.#worker = new this.#bullmq.Worker(QUEUE_NAME, ({ data }) => work(data.handle, data.turn), options);
+    this.#worker = new this.#bullmq.Worker(QUEUE_NAME, ({ data }) => doneBy(work, data), options);
     this.#worker.on('error', this.#unavailable);
   }
 
@@ -99,6 +99,15 @@ export class BullmqQueue implements DeliveryQueue {
   #place(): { connection: Redis; prefix: string } {
     return { connection: this.#connection as Redis, prefix: this.#prefix };
   }
+}
+
+/**
+ * A job that this version has not made, another one say, is done with at once: as a failure it would be tried for ever. Nothing is lost by
+ * it, because what is due is in the outbox.
+ */
+async function doneBy(work: Work, data: { handle?: unknown; turn?: unknown } | null): Promise<string> {
+  const { handle, turn } = data ?? {};
+  return typeof handle === 'string' && Number.isSafeInteger(turn) ? work(handle, turn as number) : 'unknown';
 }
 
 /**

@@ -5,7 +5,7 @@
  *
  * On SIGTERM it ends as docs/operations.md says. Besides the provider it answers to the spec alone: /decide, /clock (moves the store's clock
  * as this process sees it), /crash (the process kills itself at the named point of the next request), /loop (what its event loop has
- * waited, since it was asked last), /state (where a request and its delivery stand) and /time (what time it is here).
+ * waited since it was asked last, and how many polls it has held), /state (where a request and its delivery stand) and /time (what time it is here).
  */
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -125,6 +125,10 @@ const { provider, ciba } = served;
 const app = express();
 const loop = monitorEventLoopDelay({ resolution: 5 });
 loop.enable();
+let held = 0;
+ciba?.on('poll.held', () => {
+  held += 1;
+});
 
 app.post('/decide', async (req, res) => {
   const { auth_req_id: authReqId, action } = req.query;
@@ -148,7 +152,7 @@ app.post('/crash', (req, res) => {
 app.post('/loop', (_req, res) => {
   const [p99, max] = [loop.percentile(99) / 1e6, loop.max / 1e6];
   loop.reset();
-  res.json({ p99, max, rss: process.memoryUsage.rss() });
+  res.json({ p99, max, rss: process.memoryUsage.rss(), held });
 });
 app.post('/time', (_req, res) => {
   res.json({ time: Date.now() });

@@ -124,10 +124,11 @@ export class FaultNode {
     await this.#send('POST', `/crash?at=${encodeURIComponent(point)}`);
   }
 
-  /** What the event loop has waited since it was asked last, in milliseconds, and the process's memory in bytes. */
-  async loop(): Promise<{ p99: number; max: number; rss: number }> {
+  /** What the event loop has waited since it was asked last, in milliseconds, the process's memory in bytes, and how many polls it has held so far. */
+  async loop(): Promise<{ p99: number; max: number; rss: number; held: number }> {
     const { body } = await this.#send('POST', '/loop');
-    return { p99: Number(body['p99']), max: Number(body['max']), rss: Number(body['rss']) };
+    const number = (name: string): number => Number(body[name]);
+    return { p99: number('p99'), max: number('max'), rss: number('rss'), held: number('held') };
   }
 
   /** What time it is there, in milliseconds since the epoch. */

@@ -14,6 +14,15 @@ const PROGRAM = fileURLToPath(new URL('./server-process.ts', import.meta.url));
 const TSCONFIG = fileURLToPath(new URL('../tsconfig.json', import.meta.url));
 const CIBA_GRANT = 'urn:openid:params:grant-type:ciba';
 
+/** Again where a busy machine has kept the store waiting: it says that it does not know. */
+async function patiently(ask: () => Promise<Answer>): Promise<Answer> {
+  for (let tries = 1; ; tries += 1) {
+    const answer = await ask();
+    const unknown = answer.status === 503 || answer.body['code'] === 'store_unavailable';
+    if (!unknown || tries === 20) return answer;
+  }
+}
+
 /** One server process, and what a spec asks of it. */
 export class ServerProcess {
   readonly #port: number;
@@ -52,7 +61,7 @@ export class ServerProcess {
   }
 
   async ask(): Promise<string> {
-    const { status, body } = await this.askAs(RACER);
+    const { status, body } = await patiently(() => this.askAs(RACER));
     if (status !== 200) throw new Error(`the request was not accepted: ${status} ${JSON.stringify(body)}`);
     return String(body['auth_req_id']);
   }
@@ -69,6 +78,12 @@ export class ServerProcess {
 
   poll(authReqId: string): Promise<Answer> {
     return this.#post('/token', { grant_type: CIBA_GRANT, auth_req_id: authReqId });
+  }
+
+  /** Approves, and goes on until that is known to stand. */
+  async approved(authReqId: string): Promise<void> {
+    const { status, body } = await patiently(() => this.decide(authReqId, 'allow'));
+    if (status !== 204 && body['outcome'] !== 'approved') throw new Error(`it was not approved: ${status}`);
   }
 
   decide(authReqId: string, action: 'allow' | 'deny'): Promise<Answer> {

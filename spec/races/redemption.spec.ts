@@ -33,7 +33,7 @@ async function twoProcesses(mode: 'plugin' | 'plain'): Promise<[ServerProcess, S
 
 async function redeemInParallel(one: ServerProcess, other: ServerProcess, parallel: number): Promise<Round> {
   const authReqId = await one.ask();
-  await other.decide(authReqId, 'allow');
+  await other.approved(authReqId);
   const answers = await Promise.all(
     Array.from({ length: parallel }, (_, index) => (index % 2 ? one : other).poll(authReqId)),
   );
@@ -114,6 +114,10 @@ describe('an approval against a denial on two processes [UX-4]', () => {
     };
   }
 
+  /** Whether somebody was told that the store did not answer in time. */
+  const unknownTo = ({ accepted, told }: Contest): boolean =>
+    accepted.length + told.length < 2 || told.includes(undefined);
+
   /** One is accepted, the other is told of it, and the client hears the same. */
   const consistent = ({ accepted, told, polled }: Contest): boolean =>
     accepted.length === 1 && told.length === 1 && told[0] === accepted[0] && polled === accepted[0];
@@ -123,8 +127,12 @@ describe('an approval against a denial on two processes [UX-4]', () => {
     const results = await rounds(CONTESTS, (index) =>
       index % 2 ? contest(one, other) : contest(other, one),
     );
-    expect(results.filter((result) => !consistent(result))).toEqual([]);
-    expect(new Set(results.map(({ polled }) => polled))).toEqual(new Set(['approved', 'denied']));
+    const conclusive = results.filter((result) => !unknownTo(result));
+    expect(conclusive.filter((result) => !consistent(result))).toEqual([]);
+    expect(results.filter(({ accepted }) => accepted.length > 1)).toEqual([]);
+    expect(results.length - conclusive.length).toBeLessThanOrEqual(INCONCLUSIVE);
+    process.stdout.write(`${conclusive.length} approvals against denials on two processes\n`);
+    expect(new Set(conclusive.map(({ polled }) => polled))).toEqual(new Set(['approved', 'denied']));
   }, 1_800_000);
 
   test('the control, bare oidc-provider, tells both that they decided', async () => {
