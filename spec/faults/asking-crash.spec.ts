@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { rounds } from '../support/rounds.js';
 import { until } from '../support/until.js';
-import { FaultNode } from './node.js';
+import { FaultNode, patiently } from './node.js';
 
 /**
  * A process is killed at each step of a backchannel authentication request: what it has begun may stay for its lifetime, but nobody is
@@ -88,12 +88,14 @@ test.each(KILLED_AT)(
 
       for (const id of [authReqId, acknowledged]) {
         if (id === undefined) continue;
-        expect(await survivor.decide(id, 'allow')).toMatchObject({ status: 200 });
-        expect(await survivor.poll(id)).toMatchObject({ status: 200 });
+        expect(await patiently(() => survivor.decide(id, 'allow'))).toMatchObject({ status: 200 });
+        expect(await patiently(() => survivor.poll(id))).toMatchObject({ status: 200 });
       }
 
       // The orphan counts against the cap as long as it lives, and then no more.
-      const answers = await Promise.all(Array.from({ length: CAP + 2 }, () => survivor.ask()));
+      const answers = await Promise.all(
+        Array.from({ length: CAP + 2 }, () => patiently(() => survivor.ask())),
+      );
       const accepted = answers.filter(({ status }) => status === 200).length;
       expect(accepted).toBeGreaterThanOrEqual(CAP - 1);
       expect(accepted).toBeLessThanOrEqual(CAP);
@@ -113,10 +115,13 @@ test('[F3] a place that nobody came back for is free once the request would have
     expect(await victim.dead()).toBe('SIGKILL');
     await victim.kill();
   }
-  expect(await survivor.ask()).toMatchObject({ status: 403, body: { error: 'access_denied' } });
+  expect(await patiently(() => survivor.ask())).toMatchObject({
+    status: 403,
+    body: { error: 'access_denied' },
+  });
   // Nobody was asked, and nobody has not answered: a place without a request does count as one that was not, for `limits.cooldown`.
   await survivor.moveClock(60_000 + 600_000);
-  expect(await survivor.ask()).toMatchObject({ status: 200 });
+  expect(await patiently(() => survivor.ask())).toMatchObject({ status: 200 });
   await survivor.moveClock(0);
   expect((await rung()).size).toBeLessThanOrEqual(1);
 });

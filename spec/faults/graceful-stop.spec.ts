@@ -4,7 +4,7 @@ import { TOLD } from '../races/telling-configuration.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { rounds } from '../support/rounds.js';
 import { until } from '../support/until.js';
-import { FaultNode, type Reply } from './node.js';
+import { FaultNode, patiently, type Reply } from './node.js';
 
 /**
  * A node is asked to end (SIGTERM) in the midst of everything: polls that are held and polls that are not, redemptions, decisions and
@@ -59,7 +59,7 @@ async function stopInTheMidst(round: number): Promise<{ wrong: string[]; lost: n
     many(TOLD_EACH, askTold('ping')),
     many(TOLD_EACH, askTold('push')),
   ]);
-  for (const id of approved) await survivor.decide(id, 'allow');
+  for (const id of approved) await patiently(() => survivor.decide(id, 'allow'));
 
   const holding = held.map((id) => came(victim.poll(id, { wait: 25 })));
   const told = [...pinged, ...pushed];
@@ -90,7 +90,7 @@ async function stopInTheMidst(round: number): Promise<{ wrong: string[]; lost: n
   for (const [at, id] of approved.entries()) {
     const reply = redemptions[at] as Came;
     const given = reply !== 'lost' && reply.status === 200;
-    const again = await survivor.poll(id);
+    const again = await patiently(() => survivor.poll(id));
     if (given && again.body['error'] !== 'invalid_grant') wrong.push('tokens were given twice');
     if (!given && again.status !== 200) {
       wrong.push(
@@ -103,7 +103,7 @@ async function stopInTheMidst(round: number): Promise<{ wrong: string[]; lost: n
   for (const [at, id] of told.entries()) {
     const reply = decisions[at] as Came;
     if (reply !== 'lost' && reply.status === 200) continue;
-    const again = await survivor.decide(id, 'allow');
+    const again = await patiently(() => survivor.decide(id, 'allow'));
     const stands = again.status === 409 && again.body['outcome'] === 'approved';
     if (again.status !== 200 && !stands) wrong.push(`a decision came to ${JSON.stringify(again.body)}`);
   }

@@ -9,7 +9,7 @@ import { FaultNode, type Reply } from './node.js';
 const HERD = rounds(200, 5_000);
 
 /** How many do something at a time before the herd is there. */
-const AT_A_TIME = 50;
+const AT_A_TIME = 10;
 
 const LIFE = 300;
 
@@ -43,12 +43,23 @@ async function gather(): Promise<{ ids: string[]; answers: Promise<Came>[] }> {
   const ids = await each(HERD, (index) => other.asked({ ...asking, login_hint: `person-${index}` }));
   const before = (await holder.loop()).held;
   const answers: Promise<Came>[] = [];
+  // One that a busy machine has not let in is answered at once, and not held.
+  let answered = 0;
+  const counted = (came: Came): Came => {
+    answered += 1;
+    return came;
+  };
   for (let at = 0; at < HERD; at += AT_A_TIME) {
     for (const id of ids.slice(at, at + AT_A_TIME)) {
-      answers.push(holder.poll(id, { wait: 30 }).catch(() => 'lost' as const));
+      answers.push(
+        holder
+          .poll(id, { wait: 30 })
+          .catch(() => 'lost' as const)
+          .then(counted),
+      );
     }
     const wanted = before + answers.length;
-    await until('they are held', async () => (await holder.loop()).held >= wanted);
+    await until('they are held', async () => (await holder.loop()).held + answered >= wanted);
   }
   return { ids, answers };
 }
@@ -147,6 +158,9 @@ test(`[F37, F43, T13] ${HERD} held polls when the node is asked to end: all are 
   const { code, took } = await holder.terminate();
   const told = new Set((await Promise.all(answers)).map(error));
   process.stdout.write(`${HERD} held polls: the node had ended after ${Math.round(took)} ms\n`);
-  expect([...told]).toEqual(['authorization_pending']);
+  expect([...told].filter((each) => !/^(authorization_pending|temporarily_unavailable)$/.test(each))).toEqual(
+    [],
+  );
+  expect(told).toContain('authorization_pending');
   expect(code).toBe(0);
 }, 1_200_000);

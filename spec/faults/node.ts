@@ -30,6 +30,17 @@ export interface NodeOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+/** Whether the server said that it does not know: a busy machine has kept its store waiting, which proves nothing. */
+export const isUnknown = ({ status }: Reply): boolean => status === 503;
+
+/** Asks again where it is not known. */
+export async function patiently(ask: () => Promise<Reply>): Promise<Reply> {
+  for (let tries = 1; ; tries += 1) {
+    const reply = await ask();
+    if (!isUnknown(reply) || tries === 20) return reply;
+  }
+}
+
 /** How a node ended that was asked to. */
 export interface Ending {
   readonly code: number | null;
@@ -92,7 +103,7 @@ export class FaultNode {
 
   /** Asks, and is acknowledged: the `auth_req_id`. */
   async asked(form: Record<string, string> = {}, client: Client = RACER): Promise<string> {
-    const { status, body } = await this.ask(form, client);
+    const { status, body } = await patiently(() => this.ask(form, client));
     if (status !== 200) throw new Error(`the request was not accepted: ${status} ${JSON.stringify(body)}`);
     return String(body['auth_req_id']);
   }

@@ -12,7 +12,7 @@ import { until } from '../support/until.js';
  * minutes by the store's clock. What counts is how often the device rings, and that nobody else's does not ring because of it.
  */
 
-const REQUESTS = rounds(300, 10_000);
+const REQUESTS = rounds(120, 10_000);
 
 /** What the fault model wants at most in ten minutes. */
 const WANTED = 5;
