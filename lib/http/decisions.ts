@@ -4,6 +4,7 @@ import type { CibaOptions, Decider } from '../options.js';
 import type { Approval, Requests } from '../request/requests.js';
 import type { RequestView } from '../request/view.js';
 import { isBodyError } from './body-error.js';
+import { isPathError } from './path-error.js';
 
 type Authenticate = NonNullable<CibaOptions['authenticateDecision']>;
 type Answer = (req: Request, decider: Decider) => Promise<object>;
@@ -87,7 +88,8 @@ function onlyJson(req: Request, res: Response, next: NextFunction): void {
 }
 
 /** The four parameters are how Express knows an error handler. */
-function explain(error: unknown, _req: Request, res: Response, next: NextFunction): void {
+function explain(thrown: unknown, _req: Request, res: Response, next: NextFunction): void {
+  const error = isPathError(thrown) ? new CibaError('not_found', 'there is no such request') : thrown;
   if (error instanceof CibaError) {
     const status = STATUS[error.code] ?? 500;
     if (status === 503) res.set('Retry-After', '5');

@@ -45,11 +45,13 @@ export function attach(
     cancel: `${backchannel}${CANCEL}`,
     registration: registrationPath(provider),
   };
-  const endpoints: ReadonlySet<string> = new Set([paths.backchannel, paths.token, paths.cancel]);
+  const endpoints: ReadonlySet<string> = new Set(
+    [paths.backchannel, paths.token, paths.cancel].map(asRouted),
+  );
   const answer = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
     const exchange = beginExchange(ctx);
     // They answer programs: an error page, which a browser's Accept header brings, would not be understood.
-    if (endpoints.has(ctx.path)) ctx.headers.accept = 'application/json';
+    if (endpoints.has(asRouted(ctx.path))) ctx.headers.accept = 'application/json';
     const oidcCtx = ctx as KoaContextWithOIDC;
     try {
       if (ctx.path === paths.cancel) {
@@ -77,6 +79,9 @@ export function attach(
   provider.backchannelResult = backchannelResult(provider, requests);
   return paths;
 }
+
+/** oidc-provider's routes are the same in capitals, and with a slash behind them. */
+const asRouted = (path: string): string => path.toLowerCase().replace(/\/$/, '');
 
 /** oidc-provider throws where it has no such route. */
 function registrationPath(provider: Provider): string | undefined {

@@ -21,6 +21,7 @@ const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = 
   [sayInvalidClient, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [sayUnauthorizedClient, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [sayInvalidRequest, BACKCHANNEL_ROUTE],
+  [sayNoOrigin, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [addRetryAfter, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [keepToTheErrorEnvelope, BACKCHANNEL_ROUTE, TOKEN_ROUTE],
   [tellRefusal, BACKCHANNEL_ROUTE],
@@ -88,6 +89,13 @@ function sayInvalidRequest(ctx: KoaContextWithOIDC): void {
   if (body?.error === 'request_not_supported' || body?.error === 'request_uri_not_supported') {
     ctx.body = { ...body, error: 'invalid_request' };
   }
+}
+
+/** Ours: oidc-provider says the `Origin` header back, which is whatever somebody has sent. */
+function sayNoOrigin(ctx: KoaContextWithOIDC): void {
+  const body = errorBody(ctx);
+  if (!body?.error_description?.startsWith('origin ')) return;
+  ctx.body = { ...body, error_description: 'the client may not be called from this origin' };
 }
 
 /** CIBA Core 10.1, RFC 9110 10.2.3. */

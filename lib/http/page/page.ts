@@ -7,6 +7,7 @@ import type { Seals } from '../../request/seals.js';
 import type { RequestView } from '../../request/view.js';
 import type { PageSettings } from '../../settings.js';
 import { isBodyError } from '../body-error.js';
+import { isPathError } from '../path-error.js';
 import { ASSETS_VERSION, SCRIPT, STYLE } from './assets.js';
 import { type Language, languageOf } from './language.js';
 import { Passkeys } from './passkeys.js';
@@ -150,7 +151,8 @@ class DecisionPage {
       res.set('Retry-After', '5');
       // What was sent may have been decided: nobody knows.
       this.#view(req, res).show(req.method === 'POST' ? 'unknown' : 'unavailable');
-    } else if (isBodyError(error)) this.#view(req, res).show('form');
+    } else if (isPathError(error)) this.#view(req, res).show('invalid');
+    else if (isBodyError(error)) this.#view(req, res).show('form');
     else next(error);
   }
 
