@@ -52,7 +52,12 @@ export function decisionRouter(requests: Requests, authenticate: Authenticate): 
     route(async (req, decider) => document(await ofMine(req, decider))),
   );
   const decide = (verdict: string, answer: Answer): void => {
-    router.post(`/:handle/${verdict}`, onlyJson, express.json({ limit: '8kb' }), route(answer));
+    router.post(
+      `/:handle/${verdict}`,
+      onlyJson,
+      express.json({ limit: '8kb', inflate: false }),
+      route(answer),
+    );
   };
   decide('approve', async (req, { accountId, acr, amr, authTime }) => {
     const scope = textIn(req, 'scope');
@@ -87,6 +92,11 @@ function onlyJson(req: Request, res: Response, next: NextFunction): void {
       .json({ error: 'invalid_request', error_description: 'only application/json is accepted' });
 }
 
+const WRONG_BODIES: Readonly<Record<number, string>> = {
+  413: 'is too large',
+  415: 'is encoded as it may not be',
+};
+
 /** The four parameters are how Express knows an error handler. */
 function explain(thrown: unknown, _req: Request, res: Response, next: NextFunction): void {
   const error = isPathError(thrown) ? new CibaError('not_found', 'there is no such request') : thrown;
@@ -101,7 +111,7 @@ function explain(thrown: unknown, _req: Request, res: Response, next: NextFuncti
       ...(error.outcome && { outcome: error.outcome }),
     });
   } else if (isBodyError(error)) {
-    const wrong = error.status === 413 ? 'is too large' : 'is not valid JSON';
+    const wrong = WRONG_BODIES[error.status] ?? 'is not valid JSON';
     res.status(error.status).json({ error: 'invalid_request', error_description: `the body ${wrong}` });
   } else {
     next(error);

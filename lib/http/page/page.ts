@@ -57,7 +57,7 @@ export function decisionPage(parts: DecisionPageParts): Router {
   );
   router.post(
     '/:token',
-    express.urlencoded({ extended: false, limit: '8kb', parameterLimit: 20 }),
+    express.urlencoded({ extended: false, limit: '8kb', parameterLimit: 20, inflate: false }),
     route((req, res) => page.decide(req, res)),
   );
   if (page.passkeys) {

@@ -84,7 +84,7 @@ export class Passkeys {
     );
     router.post(
       '/',
-      express.json({ limit: '16kb' }),
+      express.json({ limit: '16kb', inflate: false }),
       route((req, res, request) => this.#signIn(req, res, request)),
     );
     return router;
