@@ -22,8 +22,8 @@ export function textsOf(source) {
 export function citingSpecs() {
   const files = new Map();
   const specs = readdirSync(folder, { recursive: true })
-    // The list itself, and the spec of the gate, which makes citations up.
-    .filter((file) => file.endsWith('.ts') && !/^requirements\.(spec\.)?ts$/.test(file))
+    // The list itself, the spec of the gate, which makes citations up, and the list of attacks, which names tests of others.
+    .filter((file) => file.endsWith('.ts') && !/^(requirements\.(spec\.)?|attacks.attacks\.)ts$/.test(file))
     .sort();
   for (const file of specs) {
     for (const id of new Set(textsOf(readFileSync(new URL(file, folder), 'utf8')).flatMap(citedIn))) {

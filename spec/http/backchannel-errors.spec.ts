@@ -1,7 +1,7 @@
 import request from 'supertest';
 import { onEveryStore } from '../support/every-store.js';
 import { expectErrorEnvelope, expectRefused } from '../support/refusal.js';
-import { ask, asked, BACKCHANNEL, basic, formOf, type Params, post } from '../support/server.js';
+import { ask, asked, BACKCHANNEL, basic, CIBA_GRANT, formOf, type Params, post } from '../support/server.js';
 
 onEveryStore('a backchannel request that is refused leaves nothing behind [HTTP-13]', (make) => {
   const refusals: readonly (readonly [what: string, ids: string, params: Params, error: string])[] = [
@@ -189,6 +189,23 @@ onEveryStore('every error of the backchannel endpoint', (make) => {
     const server = make();
     const send = () => ask(server, { login_hint: 'mallory' }, { headers: { accept: 'text/html' } });
     await expectRefused(server, send, { error: 'unknown_user_id' });
+  });
+
+  it.each(['/backchannel/', '/BACKCHANNEL', '/token/', '/Token'])(
+    'is JSON at %s as well, which oidc-provider takes for the same endpoint [HTTP-8] [ERR-1]',
+    async (path) => {
+      const answer = await post(make(), path, { scope: '<b>' }, { headers: { accept: 'text/html' } });
+      expect(answer.status).toBe(400);
+      expectErrorEnvelope(answer);
+    },
+  );
+
+  it('does not say back which page it was sent from', async () => {
+    const server = make();
+    const headers = { origin: 'https://elsewhere.example' };
+    const asked = await ask(server, {}, { headers });
+    const polled = await post(server, '/token', { grant_type: CIBA_GRANT, auth_req_id: 'x' }, { headers });
+    for (const { text } of [asked, polled]) expect(text).not.toContain('elsewhere');
   });
 
   it('is a 500 without internals where the server’s own code fails [ERR-15]', async () => {

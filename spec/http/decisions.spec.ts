@@ -1,3 +1,4 @@
+import { gzipSync } from 'node:zlib';
 import type { ErrorRequestHandler } from 'express';
 import type { Decider } from 'oidc-provider-ciba';
 import request, { type Response } from 'supertest';
@@ -251,6 +252,37 @@ onEveryStore('a decision over HTTP', (make) => {
       body: { error: 'invalid_request', error_description: 'the body is too large' },
     });
     expectErrorEnvelope(refused);
+  });
+
+  it('with a body that is compressed is refused, whether that can be read or not: 415', async () => {
+    const server = withDecider(make);
+    const path = `${PATH}/${handleOf(server, await asked(server))}/approve`;
+    for (const body of [gzipSync('{"scope":"openid"}'), Buffer.from('no gzip')]) {
+      const sent = request(server.app).post(path).set({ 'x-signed-in': 'alice', 'content-encoding': 'gzip' });
+      const refused = await sent
+        .set('content-type', 'application/json')
+        .serialize((bytes: unknown) => bytes as string)
+        .send(body as never);
+      expect({ status: refused.status, error: refused.body.error }).toEqual({
+        status: 415,
+        error: 'invalid_request',
+      });
+      expectErrorEnvelope(refused);
+    }
+  });
+
+  it('about a handle that is badly encoded is answered as about none, without a stack: 404', async () => {
+    const server = withDecider(make);
+    for (const answer of [
+      await call(server, 'get', '/%ff', { as: 'alice' }),
+      await call(server, 'post', '/%ff/approve', { as: 'alice' }),
+    ]) {
+      expect({ status: answer.status, error: answer.body.error }).toEqual({
+        status: 404,
+        error: 'not_found',
+      });
+      expectErrorEnvelope(answer);
+    }
   });
 
   it('below the acr that the server insists on is refused: 403', async () => {

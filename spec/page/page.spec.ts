@@ -139,6 +139,15 @@ onEveryStore('the decision page', (make) => {
     expect(await statusOf(server, other.id)).toBe('pending');
   });
 
+  it('says of a link that is badly encoded that it leads nowhere, and nothing of what was sent', async () => {
+    const server = make(options());
+    for (const method of ['get', 'post'] as const) {
+      const answer = await request(server.app)[method]('/ciba/decide/%ffelsewhere');
+      expect(answer.status).toBe(404);
+      expect(answer.text).not.toMatch(/elsewhere|\bat .+:\d+/);
+    }
+  });
+
   it.each([
     ['JSON', 'application/json', '{"verdict":"approve"}'],
     [

@@ -27,7 +27,7 @@ export class Connection {
 
   /** Sends bytes that are one request, and gives its answer. */
   async send(bytes: Buffer, isHead = false): Promise<Answer> {
-    const socket = this.#socket ?? (await opened(this.#port));
+    const socket = this.#socket?.writable ? this.#socket : await opened(this.#port);
     this.#socket = socket;
     const answer = await answered(socket, bytes, this.#deadline, (received) => answerIn(received, isHead));
     if (answer.last) this.close();

@@ -99,3 +99,5 @@ const listener = createServer(ciba.accelerate(app)).listen(0, '127.0.0.1', () =>
     },
   });
 });
+// A connection that the fuzzer has not used for a moment is no fault.
+listener.keepAliveTimeout = 600_000;

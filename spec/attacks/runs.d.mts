@@ -1,0 +1,5 @@
+export declare function runsOf(): readonly {
+  readonly file: string;
+  readonly group: string;
+  readonly ids: readonly string[];
+}[];
