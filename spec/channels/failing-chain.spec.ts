@@ -1,8 +1,8 @@
 import type { CibaEvents, Prompt } from 'oidc-provider-ciba';
+import { email } from 'oidc-provider-ciba/channels/email';
+import { webPush } from 'oidc-provider-ciba/channels/web-push';
+import { webhook } from 'oidc-provider-ciba/channels/webhook';
 import webpush from 'web-push';
-import { email } from '../../lib/channels/email.js';
-import { webPush } from '../../lib/channels/web-push.js';
-import { webhook } from '../../lib/channels/webhook.js';
 import { startPushService } from '../example/push-service.js';
 import { closedPort } from '../support/closed-port.js';
 import { onEveryStore } from '../support/every-store.js';

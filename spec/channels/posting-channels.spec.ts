@@ -1,11 +1,11 @@
 import { generateKeyPairSync } from 'node:crypto';
 import { compactVerify, importJWK } from 'jose';
+import { httpGateway, sms, twilio } from 'oidc-provider-ciba/channels/sms';
+import { type Subscription, webPush } from 'oidc-provider-ciba/channels/web-push';
+import { webhook } from 'oidc-provider-ciba/channels/webhook';
 import { Webhook } from 'standardwebhooks';
 import webpush from 'web-push';
 import { makeAuthority } from '../../example-app/fapi/certificates.js';
-import { httpGateway, sms, twilio } from '../../lib/channels/sms.js';
-import { type Subscription, webPush } from '../../lib/channels/web-push.js';
-import { webhook } from '../../lib/channels/webhook.js';
 import { type PushService, startPushService } from '../example/push-service.js';
 import { hang, type Receiver, reset, startReceiver, status } from '../support/receiver.js';
 import { failureOf, HOSTILE, promptOf, signal } from './given-prompt.js';

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { packInto } from '../../tools/pack.mjs';
 
 const run = promisify(execFile);
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -137,15 +138,13 @@ describe.each(PROJECTS)('the package that ships, in an empty project with $with'
 
   beforeAll(async () => {
     project = await mkdtemp(join(tmpdir(), 'ciba-package-'));
-    const { stdout } = await run('npm', ['pack', '--json', '--pack-destination', project], { cwd: root });
-    const packed = JSON.parse(stdout) as { filename: string }[] | Record<string, { filename: string }>;
-    const [{ filename }] = Object.values(packed) as [{ filename: string }];
+    const tarball = await packInto(project);
     await writeFile(
       join(project, 'package.json'),
       '{ "name": "consumer", "private": true, "type": "module" }',
     );
     const install = ['install', '--no-audit', '--no-fund', '--prefer-offline'];
-    await run('npm', [...install, `./${filename}`, ...peers, ...types, '@types/node@20'], { cwd: project });
+    await run('npm', [...install, tarball, ...peers, ...types, '@types/node@20'], { cwd: project });
   }, 300_000);
 
   afterAll(() => rm(project, { recursive: true, force: true }));

@@ -1,5 +1,4 @@
-import { CibaError } from 'oidc-provider-ciba';
-import { hashUserCode, matchesUserCode } from '../../lib/request/user-code.js';
+import { CibaError, hashUserCode, matchesUserCode } from 'oidc-provider-ciba';
 
 describe('a user code that is hashed [UC-5]', () => {
   it('is matched by itself and by nothing else', async () => {
