@@ -189,6 +189,7 @@ export interface LoginHintTokenOptions {
 
 /** One trusted issuer of login hint tokens. Either `jwks` or `jwksUri` is needed. */
 export interface LoginHintTokenIssuer {
+  /** The `iss` of its tokens. */
   readonly issuer: string;
   /** The public keys. */
   readonly jwks?: { readonly keys: readonly JWK[] } | undefined;

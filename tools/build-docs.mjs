@@ -16,11 +16,40 @@ const prose = (doc) =>
 const bodyOf = (source, name) =>
   new RegExp(`export interface ${name} \\{([\\s\\S]*?)\\n\\}\\n`).exec(source)[1];
 
-/** The members of an interface: [name, docstring]. */
-const members = (body) =>
-  [...body.matchAll(/ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(?:readonly )?'?([\w.]+)'?\??:/g)].map(
-    ([, doc, name]) => [name, prose(doc)],
-  );
+/** The members of an interface: [name, docstring]. Each has to have one. */
+const members = (body) => {
+  const found = [
+    ...body.matchAll(/ {2}\/\*\*((?:(?!\*\/)[\s\S])*)\*\/\n {2}(?:readonly )?'?([\w.]+)'?\??:/g),
+  ].map(([, doc, name]) => [name, prose(doc)]);
+  const all = [...body.matchAll(/^ {2}(?:readonly )?'?([\w.]+)'?\??:/gm)].map(([, name]) => name);
+  const bare = all.filter((name) => !found.some(([documented]) => documented === name));
+  if (bare.length > 0) throw new Error(`there is no docstring on ${bare.join(', ')}`);
+  return found;
+};
+
+/** The fields of an event's type, `[name, type]`: those of the interfaces that it names, and its own. */
+const fieldsOf = (type) => [
+  ...(type.match(/^\w+(?: & \w+)*/)?.[0].split(' & ') ?? []).flatMap((name) => {
+    const [, parent, body] = new RegExp(
+      `export interface ${name} (?:extends (\\w+) )?\\{([\\s\\S]*?)\\n\\}\\n`,
+    ).exec(events);
+    return [...(parent ? fieldsOf(parent) : []), ...ownFields(body)];
+  }),
+  ...ownFields(/\{([\s\S]*)\}/.exec(type)?.[1] ?? ''),
+];
+const ownFields = (body) =>
+  [...body.matchAll(/readonly (\w+): ([^;]+?)\s*(?:;|$)/g)].map(([, name, type]) => [
+    name,
+    type.replace(/\s+/g, ' '),
+  ]);
+
+/** What an event's listener is given, a line each. */
+const given = (name) => {
+  const [, after] = bodyOf(events, 'CibaEvents').split(`  '${name}': `);
+  return fieldsOf(after.split('\n  /**')[0])
+    .map(([field, of]) => `- \`${field}\`: \`${of.replace(/\w+/g, (word) => aliases[word] ?? word)}\``)
+    .join('\n');
+};
 
 const page = (title, lead, from, rows) =>
   `# ${title}\n\n${lead}\n\nMade from \`${from}\` by \`npm run docs\`: change it there.\n\n${rows.join('\n\n')}\n`;
@@ -29,6 +58,12 @@ const heading = ([name, text]) => `## \`${name}\`\n\n${text}`;
 const options = read('lib/options.ts');
 const events = read('lib/events.ts');
 const errors = read('lib/errors.ts');
+const aliases = Object.fromEntries(
+  [...`${events}${errors}`.matchAll(/export type (\w+) =([^;{}]+);/g)].map(([, name, type]) => [
+    name,
+    type.replace(/\s+/g, ' ').replace(/^ (\| )?/, ''),
+  ]),
+);
 const group = (path, name) =>
   members(bodyOf(options, name)).map(([member, text]) => [`${path}.${member}`, text]);
 const codes = [...errors.matchAll(/^ \* - `(\w+)` (.+)$/gm)].map(([, code, meaning]) => [
@@ -45,6 +80,7 @@ const pages = {
       ...members(bodyOf(options, 'CibaOptions')),
       ...group('replicas', 'ReplicaOptions'),
       ...group('encryption', 'EncryptionOptions'),
+      ...group('longPolling', 'LongPollingOptions'),
       ...group('limits', 'LimitOptions'),
       ...group('loginHintToken', 'LoginHintTokenOptions'),
       ...group('loginHintToken.issuers[]', 'LoginHintTokenIssuer'),
@@ -59,11 +95,11 @@ const pages = {
     'Events',
     'What `ciba.on(name, listener)` can hear. An event leaves after the store has accepted what it tells, and holds no secret: a request is named by its handle.',
     'lib/events.ts',
-    members(bodyOf(events, 'CibaEvents')).map(heading),
+    members(bodyOf(events, 'CibaEvents')).map(([name, text]) => `${heading([name, text])}\n\n${given(name)}`),
   ),
   'docs/errors.md': page(
     'Errors',
-    'The codes of `CibaError`. Its `message` is fit for a person or a client to read; what only a log may hold is in `cause`.',
+    'The codes of `CibaError`. Its `message` is fit for a person or a client to read; what only a log may hold is in `cause`. What clients and apps are answered is in [answers](answers.md).',
     'lib/errors.ts',
     codes.map(heading),
   ),
