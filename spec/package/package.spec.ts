@@ -149,9 +149,13 @@ describe.each(PROJECTS)('the package that ships, in an empty project with $with'
 
   afterAll(() => rm(project, { recursive: true, force: true }));
 
-  test('holds the build, the README and the CHANGELOG, and no source or spec', async () => {
+  test('holds the build and its documents, and no source or spec', async () => {
     const installed = join(project, 'node_modules/oidc-provider-ciba');
-    expect((await readdir(installed)).sort()).toEqual(['CHANGELOG.md', 'README.md', 'dist', 'package.json']);
+    const documents = ['CHANGELOG.md', 'README.md', 'SECURITY.md', 'docs'];
+    expect((await readdir(installed)).sort()).toEqual([...documents, 'dist', 'package.json'].sort());
+    const pages = await readdir(join(installed, 'docs'));
+    expect(pages).toContain('options.md');
+    expect(pages.filter((file) => !file.endsWith('.md'))).toEqual([]);
     const built = (await readdir(join(installed, 'dist'), { recursive: true })).filter((file) =>
       /\./.test(file),
     );

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, test } from '@jest/globals';
 import { errors } from 'oidc-provider';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
+const root = fileURLToPath(new URL('../..', import.meta.url));
 const page = await readFile(join(root, 'docs/answers.md'), 'utf8');
 const files = (await readdir(join(root, 'lib'), { recursive: true })).filter((file) => file.endsWith('.ts'));
 const sources = new Map(
