@@ -38,9 +38,14 @@ export class ExampleServer {
     };
     child.stdout.setEncoding('utf8').on('data', collect);
     child.stderr.setEncoding('utf8').on('data', collect);
-    await until('the example listens', () => {
+    const listening = (): boolean => {
       if (child.exitCode !== null) throw new Error(`it ended with ${child.exitCode}:\n${output.text}`);
       return /Phone: +\S+\/phone\n/.test(output.text);
+    };
+    await until('the example listens', listening, 60_000).catch((error: unknown) => {
+      // Nobody else would: the process that runs the specs waits for its children.
+      child.kill('SIGKILL');
+      throw error;
     });
     return new ExampleServer(child, output);
   }
