@@ -120,16 +120,8 @@ function versionOf(name) {
 
 /** Everything but the package itself. */
 function copySpecs() {
-  const list = [
-    'ls-files',
-    '-z',
-    '--cached',
-    '--others',
-    '--exclude-standard',
-    'spec',
-    'example-app',
-    'tools',
-  ];
+  const wanted = ['spec', 'example-app', 'docs', 'tools', '*.md'];
+  const list = ['ls-files', '-z', '--cached', '--others', '--exclude-standard', '--', ...wanted];
   const files = execFileSync('git', list, { cwd: root, encoding: 'utf8' }).split('\0').filter(Boolean);
   for (const file of files.filter((name) => existsSync(join(root, name)))) {
     cpSync(join(root, file), join(project, file));
