@@ -32,7 +32,7 @@ const fieldsOf = (type) => [
   ...(type.match(/^\w+(?: & \w+)*/)?.[0].split(' & ') ?? []).flatMap((name) => {
     const [, parent, body] = new RegExp(
       `export interface ${name} (?:extends (\\w+) )?\\{([\\s\\S]*?)\\n\\}\\n`,
-    ).exec(events);
+    ).exec(told);
     return [...(parent ? fieldsOf(parent) : []), ...ownFields(body)];
   }),
   ...ownFields(/\{([\s\S]*)\}/.exec(type)?.[1] ?? ''),
@@ -45,7 +45,7 @@ const ownFields = (body) =>
 
 /** What an event's listener is given, a line each. */
 const given = (name) => {
-  const [, after] = bodyOf(events, 'CibaEvents').split(`  '${name}': `);
+  const [, after] = bodyOf(events, 'CibaEvents').split(new RegExp(`^ {2}'?${name}'?: `, 'm'));
   return fieldsOf(after.split('\n  /**')[0])
     .map(([field, of]) => `- \`${field}\`: \`${of.replace(/\w+/g, (word) => aliases[word] ?? word)}\``)
     .join('\n');
@@ -58,8 +58,10 @@ const heading = ([name, text]) => `## \`${name}\`\n\n${text}`;
 const options = read('lib/options.ts');
 const events = read('lib/events.ts');
 const errors = read('lib/errors.ts');
+/** Where what an event tells is described. */
+const told = `${events}${read('lib/audit.ts')}`;
 const aliases = Object.fromEntries(
-  [...`${events}${errors}`.matchAll(/export type (\w+) =([^;{}]+);/g)].map(([, name, type]) => [
+  [...`${told}${errors}`.matchAll(/export type (\w+) =([^;{}]+);/g)].map(([, name, type]) => [
     name,
     type.replace(/\s+/g, ' ').replace(/^ (\| )?/, ''),
   ]),
