@@ -9,7 +9,7 @@ import { startCluster, startRedis, type TestRedis } from '../support/redis-serve
 import { rounds } from '../support/rounds.js';
 import { until } from '../support/until.js';
 
-const REQUESTS = rounds(1_500, 20_000);
+const REQUESTS = rounds(800, 20_000);
 
 let server: TestRedis;
 let admin: Redis;

@@ -4,6 +4,8 @@ import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 /** A line of bytes to a server on this machine, which can be frozen: what was sent and has not arrived yet never does, if it is cut. */
 export interface Line {
   readonly port: number;
+  /** How many connections are open. */
+  readonly connections: number;
   /** Moves no byte in either direction; connections stay open, and new ones are accepted. */
   freeze(): void;
   thaw(): void;
@@ -41,6 +43,9 @@ export async function startLine(to: number): Promise<Line> {
   };
   return {
     port: (server.address() as AddressInfo).port,
+    get connections() {
+      return sockets.size / 2;
+    },
     freeze() {
       frozen = true;
       for (const socket of sockets) socket.pause();

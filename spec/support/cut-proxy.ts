@@ -7,6 +7,9 @@ import { replyEnd, requestAt } from './resp.js';
 /** Picks a command by its words, the name in front. */
 export type CommandFilter = (command: readonly string[]) => boolean;
 
+/** What becomes of a command: its line breaks before or after it was executed, or it is sent, or its reply heard, so many milliseconds late. */
+export type Fault = 'unsent' | 'unheard' | { readonly sentAfter: number } | { readonly heardAfter: number };
+
 /** A TCP proxy in front of a Redis server that loses replies when it is told to. */
 export interface CutProxy {
   readonly port: number;
@@ -19,6 +22,10 @@ export interface CutProxy {
    * The promise is kept when that has happened.
    */
   cutReplyOf(picks: CommandFilter): Promise<void>;
+  /** Lets a fault befall the next command that `picks` picks, once. The promise is kept when it has begun. */
+  befall(picks: CommandFilter, fault: Fault): Promise<void>;
+  /** How many connections are open. */
+  readonly connections: number;
   /** Accepts connections and moves no byte, until `thaw`. */
   freeze(): void;
   thaw(): void;
@@ -45,7 +52,7 @@ export function callOfLua(lua: string): CommandFilter {
 export async function startCutProxy(targetPort: number): Promise<CutProxy> {
   const commands: string[][] = [];
   const sockets = new Set<Socket>();
-  let armed: { picks: CommandFilter; happened: () => void } | undefined;
+  let armed: { picks: CommandFilter; fault: Fault; happened: () => void } | undefined;
   let cuts = 0;
   let target = targetPort;
   let frozen = false;
@@ -58,9 +65,8 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
       client.destroy();
       upstream.destroy();
     };
-    const deliver = (bytes: Buffer): void => {
-      if (!client.destroyed) client.write(bytes);
-    };
+    const there = streamTo(upstream);
+    const back = streamTo(client);
     for (const socket of [client, upstream]) {
       sockets.add(socket);
       socket.setNoDelay(true);
@@ -77,17 +83,27 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
         const request = requestAt(bytes, at);
         if (!request) return undefined;
         commands.push(request.command);
-        const cut = armed?.picks(request.command) ? armed : undefined;
-        if (cut) armed = undefined;
+        const met = armed?.picks(request.command) ? armed : undefined;
+        if (met) armed = undefined;
+        const fault = met?.fault;
+        const begins = (): void => {
+          if (typeof fault === 'object') {
+            if ('sentAfter' in fault) there.hold(fault.sentAfter);
+            else back.hold(fault.heardAfter);
+          } else {
+            cuts += 1;
+            drop();
+          }
+          met?.happened();
+        };
+        const atOnce = fault === 'unsent' || (typeof fault === 'object' && 'sentAfter' in fault);
+        if (met && atOnce) begins();
         awaited.push(() => {
-          if (!cut) return;
-          cuts += 1;
-          drop();
-          cut.happened();
+          if (met && !atOnce) begins();
         });
         return request.end;
       },
-      (bytes) => upstream.write(bytes),
+      there.write,
     );
     eachPart(
       upstream,
@@ -97,10 +113,14 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
         if (end !== undefined && bytes[at] !== '>'.charCodeAt(0)) awaited.shift()?.();
         return end;
       },
-      deliver,
+      back.write,
     );
   }).listen(0, '127.0.0.1');
   await once(server, 'listening');
+  const befall = (picks: CommandFilter, fault: Fault): Promise<void> =>
+    new Promise((resolve) => {
+      armed = { picks, fault, happened: resolve };
+    });
 
   return {
     port: (server.address() as AddressInfo).port,
@@ -108,10 +128,10 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
     get cuts() {
       return cuts;
     },
-    cutReplyOf(picks) {
-      return new Promise((resolve) => {
-        armed = { picks, happened: resolve };
-      });
+    cutReplyOf: (picks) => befall(picks, 'unheard'),
+    befall,
+    get connections() {
+      return sockets.size / 2;
     },
     freeze() {
       frozen = true;
@@ -131,6 +151,26 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
       server.close();
       for (const socket of sockets) socket.destroy();
       await once(server, 'close');
+    },
+  };
+}
+
+/** Writes to a socket, or keeps what is to be written for a while. */
+function streamTo(socket: Socket): { write(bytes: Buffer): void; hold(milliseconds: number): void } {
+  let held: Buffer[] | undefined;
+  const write = (bytes: Buffer): void => {
+    if (held) held.push(bytes);
+    else if (!socket.destroyed) socket.write(bytes);
+  };
+  return {
+    write,
+    hold(milliseconds) {
+      held = [];
+      setTimeout(() => {
+        const late = held ?? [];
+        held = undefined;
+        for (const bytes of late) write(bytes);
+      }, milliseconds);
     },
   };
 }
