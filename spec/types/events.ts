@@ -1,5 +1,6 @@
 // What each event tells.
 import {
+  type AuditEntry,
   type CibaEventName,
   type CibaEvents,
   type CibaListener,
@@ -10,6 +11,8 @@ import {
   type PromptEvent,
   type PromptFailure,
   type RequestEvent,
+  type TimedWork,
+  type Timing,
 } from 'oidc-provider-ciba';
 import type { Equal, Expect } from './equal.js';
 
@@ -45,7 +48,8 @@ interface Written {
   };
   'request.denied': OfAccount & { readonly error: string; readonly wrongNumber: boolean };
   'request.reported': OfAccount;
-  'request.cancelled': OfAccount;
+  'request.cancelled': OfAccount & { readonly by: 'client' | 'server' };
+  'client.unblocked': { readonly clientId: string; readonly accountId: string };
   'decision.refused': {
     readonly handle: string;
     readonly reason: string;
@@ -54,6 +58,7 @@ interface Written {
   'poll.pending': Request & { readonly tooFast: boolean };
   'poll.held': Request & { readonly seconds: number };
   'poll.expired': Request;
+  'redemption.claimed': Request;
   'redemption.settled': Request;
   'redemption.repeated': Request;
   'redemption.released': Request & { readonly error: string | undefined };
@@ -68,6 +73,7 @@ interface Written {
   'delivery.delivered': Told;
   'delivery.delayed': Told & { readonly reason: string; readonly seconds: number };
   'delivery.failed': Told & { readonly reason: string };
+  'delivery.retried': Request;
   'delivery.error': { readonly handle: string; readonly cause: unknown };
   'compat.used': { readonly clientId: string; readonly what: CompatUse };
   'compat.told': Request & {
@@ -75,6 +81,8 @@ interface Written {
     readonly reason: string;
   };
   'store.unavailable': { readonly cause: unknown };
+  audit: AuditEntry;
+  timing: Timing;
 }
 
 export type Checks = [
@@ -85,6 +93,8 @@ export type Checks = [
       { [Name in keyof Written]: Flat<Written[Name]> }
     >
   >,
+  Expect<Equal<Timing['of'], TimedWork>>,
+  Expect<Equal<AuditEntry['action'], CibaEventName>>,
   Expect<Equal<Flat<RequestEvent>, Flat<Request>>>,
   Expect<Equal<Flat<DeliveryEvent>, Flat<Told>>>,
   Expect<Equal<Flat<PromptEvent>, Flat<Prompted>>>,

@@ -6,9 +6,12 @@ import {
   type Deliveries,
   type DeliveryState,
   type DeliveryView,
+  type Health,
   type ListedDeliveries,
   type Prompts,
   type PromptView,
+  type StoreHealth,
+  type WorkHealth,
 } from 'oidc-provider-ciba';
 import type { Equal, Expect } from './equal.js';
 
@@ -47,3 +50,9 @@ deliveries.get();
 if (one) one.state = 'failed';
 // @ts-expect-error one person's prompts are found by the request
 prompts.list('alice');
+
+/** What a readiness probe is made of. */
+export async function probe(): Promise<readonly [boolean, StoreHealth['state'], WorkHealth | undefined]> {
+  const { ready, store, deliveries }: Health = await ciba.health();
+  return [ready, store.state, deliveries];
+}

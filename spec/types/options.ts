@@ -8,6 +8,7 @@ import {
   createCiba,
   type Decider,
   type DeliveryOptions,
+  type EncryptionOptions,
   type InteractionContext,
   type LimitOptions,
   type LoginHintTokenIssuer,
@@ -17,6 +18,7 @@ import {
   type PageTexts,
   type PasskeyOptions,
   type RedisClient,
+  type ReplicaOptions,
   type RequestView,
   type StoredPasskey,
 } from 'oidc-provider-ciba';
@@ -82,6 +84,8 @@ const delivery: Required<DeliveryOptions> = {
   allowLoopback: true,
   ca: ['pem'],
 };
+const replicas: Required<ReplicaOptions> = { acknowledge: 1, within: 200 };
+const encryption: Required<EncryptionOptions> = { keys: [new Uint8Array(32), 'plain'] };
 const longPolling: Required<LongPollingOptions> = { wait: 25, held: 100 };
 const approval: Required<CompatApproval> = { secret: 'x'.repeat(22), subject: 'alice' };
 const compat: Required<CompatOptions> = {
@@ -97,7 +101,9 @@ const steps: ChainStep[] = [{ channel: 'email' }, { channel: ['sms', 'desk'], wa
 export const everyOption: Required<CibaOptions> = {
   profile: 'fapi-ciba',
   redis: new Redis(),
+  replicas,
   prefix: 'ciba',
+  encryption,
   interval: 5,
   defaultExpiry: 300,
   maxExpiry: 600,

@@ -10,7 +10,6 @@ const files = (await readdir(here)).filter((file) => file.endsWith('.ts') && !fi
 const sources = await Promise.all(files.map((file) => readFile(join(here, file), 'utf8')));
 
 const RESOLUTIONS = {
-  node16: ['--module', 'node16'],
   nodenext: ['--module', 'nodenext'],
   bundler: ['--module', 'preserve', '--moduleResolution', 'bundler'],
 } as const;
@@ -45,7 +44,7 @@ async function compile(
   };
 }
 
-describe.each(['node16', 'nodenext', 'bundler'] as const)('with moduleResolution %s', (resolution) => {
+describe.each(['nodenext', 'bundler'] as const)('with moduleResolution %s', (resolution) => {
   test('what users write compiles against the build, what is wrong is refused, and its own types hold', async () => {
     const { errors, files: read } = await compile(here, resolution);
     expect(errors).toEqual([]);
