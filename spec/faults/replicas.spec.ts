@@ -1,7 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
+import { PushMessages } from '../../lib/delivery/push-messages.js';
 import { CibaError } from '../../lib/errors.js';
+import { Events } from '../../lib/events.js';
+import type { StoredDelivery } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import type { RedisClient } from '../../lib/store/redis-connection.js';
 import { slotOf } from '../../lib/store/slot.js';
@@ -90,6 +93,22 @@ test.each(Object.entries(LASTING))(
     expect(await step()).toEqual(answer);
   },
 );
+
+test('F17 a push that an earlier turn has kept is not said before a replica has it', async () => {
+  const { handle, accountId } = await ask(store, { callback: CALLBACK });
+  await decide(store, newRequest({ handle, accountId }), 'approved');
+  await pair.inStep();
+  pair.link.freeze();
+  await expect(store.outbox.keepBody(handle, 'tokens')).rejects.toMatchObject(unknown);
+  const due = (await store.outbox.find(handle)) as StoredDelivery;
+  expect(due.body).toBe('tokens');
+  const messages = new PushMessages({ outbox: store.outbox, recipients: {} as never, events: new Events() });
+  const message = (): Promise<unknown> => messages.of(due, {} as never, () => true);
+  await expect(message()).rejects.toMatchObject(unknown);
+  pair.link.thaw();
+  await pair.inStep();
+  expect(await message()).toEqual({ body: 'tokens' });
+});
 
 test('F17 what is asked meanwhile, and needs no replica, does not wait for one', async () => {
   const request = await ask(store);
