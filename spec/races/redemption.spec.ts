@@ -19,8 +19,8 @@ const RACES = [
 
 const CONTESTS = howOften(500, 10_000);
 
-/** How many rounds may come to nothing because a busy machine kept the store waiting, which is said by 503 and proves nothing. */
-const INCONCLUSIVE = 20;
+/** What part of the rounds may come to nothing because a busy machine kept the store waiting, which is said by 503 and proves nothing. */
+const INCONCLUSIVE = 0.05;
 
 let redis: TestRedis;
 const started: ServerProcess[] = [];
@@ -47,8 +47,8 @@ async function redeemInParallel(one: ServerProcess, other: ServerProcess, parall
 }
 
 /** Whether somebody was told that the store did not answer in time: then no more than one may have tokens, and nothing else is known. */
-const unknown = ({ tokens, others }: Round): boolean =>
-  tokens <= 1 && others.includes('temporarily_unavailable');
+const unknown = ({ tokens, others, winnerWorks }: Round): boolean =>
+  (tokens === 0 || (tokens === 1 && winnerWorks)) && others.includes('temporarily_unavailable');
 
 const right = ({ tokens, others, winnerWorks }: Round): boolean =>
   tokens === 1 && winnerWorks && others.every((error) => error === 'invalid_grant' || error === 'slow_down');
@@ -69,9 +69,9 @@ describe('parallel redemptions of one approved request on two processes [TOK-6, 
       const [one, other] = await twoProcesses('plugin');
       const results = await rounds(races, () => redeemInParallel(one, other, parallel));
       const conclusive = results.filter((round) => !unknown(round));
-      expect(conclusive.filter((round) => !right(round))).toEqual([]);
-      expect(results.length - conclusive.length).toBeLessThanOrEqual(INCONCLUSIVE);
       process.stdout.write(`${conclusive.length} races of ${parallel} on two processes\n`);
+      expect(conclusive.filter((round) => !right(round))).toEqual([]);
+      expect(results.length - conclusive.length).toBeLessThanOrEqual(results.length * INCONCLUSIVE);
     },
     1_800_000,
   );
@@ -130,7 +130,7 @@ describe('an approval against a denial on two processes [UX-4]', () => {
     const conclusive = results.filter((result) => !unknownTo(result));
     expect(conclusive.filter((result) => !consistent(result))).toEqual([]);
     expect(results.filter(({ accepted }) => accepted.length > 1)).toEqual([]);
-    expect(results.length - conclusive.length).toBeLessThanOrEqual(INCONCLUSIVE);
+    expect(results.length - conclusive.length).toBeLessThanOrEqual(results.length * INCONCLUSIVE);
     process.stdout.write(`${conclusive.length} approvals against denials on two processes\n`);
     expect(new Set(conclusive.map(({ polled }) => polled))).toEqual(new Set(['approved', 'denied']));
   }, 1_800_000);
