@@ -6,7 +6,7 @@ import { FaultNode, type Reply } from './node.js';
 
 /** Thousands of polls that one node holds are woken at once. All are answered, and somebody who comes meanwhile is as well. */
 
-const HERD = rounds(200, 5_000);
+const HERD = rounds(100, 5_000);
 
 /** How many do something at a time before the herd is there. */
 const AT_A_TIME = 10;
