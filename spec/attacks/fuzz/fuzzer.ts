@@ -66,7 +66,7 @@ export async function fuzz(
     const fault = faultOf(round, mark, answer);
     if (fault === undefined) return;
     const { status, head, body } = answer;
-    const sentence = (await target.endSoon()) ?? fault;
+    const sentence = (status === 0 ? await target.endSoon() : undefined) ?? fault;
     throw new Error(`${sentence}\n${described(shot, round.bytes)}\n${status}\n${head}\n\n${body}`);
   };
 
