@@ -386,6 +386,19 @@ onEveryStore('the endpoint', (make) => {
     expect((await server.ciba.requests.list('alice')).length).toBe(1);
   });
 
+  it('says nothing back of a page that it was called from, where there is no form either', async () => {
+    const server = make();
+    const body = formOf({ grant_type: CIBA_GRANT, auth_req_id: await asked(server) });
+    const sent = request(server.app)
+      .post(CANCEL)
+      .set({ authorization: basic('till'), origin: 'https://elsewhere.example' });
+    // Bytes without a content type, which oidc-provider does not read as a form.
+    const answer = await sent.serialize((bytes: unknown) => bytes as string).send(Buffer.from(body) as never);
+    expect(answer.status).toBe(400);
+    expectErrorEnvelope(answer);
+    expect(answer.text).not.toContain('elsewhere');
+  });
+
   it('refuses a body that is too large', async () => {
     const server = make();
     const answer = await cancel(server, await asked(server), { more: 'x'.repeat(60 * 1024) });
