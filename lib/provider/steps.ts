@@ -34,9 +34,10 @@ const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = 
 /** Runs the steps of the route that answered. */
 export async function runSteps(ctx: KoaContextWithOIDC, exchange: Exchange, parts: StepParts): Promise<void> {
   const route = ctx.oidc?.route;
+  if (route === undefined) return;
   // A cancellation is ours, also where oidc-provider could not read its form.
   const isOurs = exchange.cancel !== undefined || grantTypeOf(ctx) === CIBA_GRANT;
-  if (route === undefined || (route === TOKEN_ROUTE && !isOurs)) return;
+  if (route === TOKEN_ROUTE && !isOurs) return;
   for (const [step, ...routes] of STEPS) {
     if (routes.includes(route)) await step(ctx, exchange, parts);
   }
