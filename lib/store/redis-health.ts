@@ -1,13 +1,14 @@
 import { DeadlineError, within } from '../deadline.js';
 import type { StoreHealth } from './health.js';
+import { newOperation } from './operation.js';
 import { COMMAND_TIMEOUT } from './redis-connection.js';
 import type { RedisScripts } from './redis-scripts.js';
 
 /** What Redis says where it answers and takes no writes: of a replica, of a full memory, of a disk that fails, of replicas that are gone. */
 const READ_ONLY: ReadonlySet<string> = new Set(['READONLY', 'OOM', 'MISCONF', 'NOREPLICAS']);
 
-/** How long what was written for a look lives, in milliseconds. */
-const PROBE_LIFE = 1_000;
+/** How long what was written for a look lives, in milliseconds: not until the next one. */
+const PROBE_LIFE = 1;
 
 /** Looks whether a Redis answers and takes writes: by a write. Of a cluster it is the node that the key lies on. */
 export class RedisHealth {
@@ -18,7 +19,7 @@ export class RedisHealth {
 
   constructor(redis: RedisScripts, prefix: string) {
     this.#redis = redis;
-    this.#key = `${prefix}:health`;
+    this.#key = `${prefix}:once:health:{health}`;
   }
 
   async look(): Promise<StoreHealth> {
@@ -26,7 +27,7 @@ export class RedisHealth {
     // Both leave in one packet. Who may not ask for INFO has the rest all the same.
     const info = Promise.all([this.#info('server'), this.#info('memory')]);
     try {
-      await this.#redis.look((redis) => redis.set(this.#key, '1', 'PX', PROBE_LIFE));
+      await this.#redis.tryRun('once', [this.#key], [newOperation(), PROBE_LIFE]);
       const latency = performance.now() - began;
       const left = Math.max(1, COMMAND_TIMEOUT - latency);
       const [server, memory] = await within(left, 'INFO', info).catch(() => ['', '']);

@@ -50,16 +50,7 @@ export class RedisScripts {
     args: readonly Argument[],
     read?: (reply: unknown) => T,
   ): Promise<T> {
-    return this.send<unknown, T>(
-      (redis) => {
-        const script = redis[commandName(name) as 'get'] as unknown as (
-          ...args: Argument[]
-        ) => Promise<unknown>;
-        return script.call(redis, ...keys, this.#timeOffset(), ...args);
-      },
-      read,
-      name,
-    );
+    return this.send<unknown, T>(this.#script(name, keys, args), read, name);
   }
 
   /** Runs a script whose effect may not be lost with the server: where replicas are waited for, it counts once they have it. */
@@ -70,6 +61,19 @@ export class RedisScripts {
     this.#lasting ??= new ReplicaScripts(this.#client, replicas);
     const ran = this.#lasting.run(scripts[name], keys, [this.#timeOffset(), ...args]);
     return this.#timed(this.#known(ran), name);
+  }
+
+  #script(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+  ): (redis: RedisClient) => Promise<unknown> {
+    return (redis) => {
+      const script = redis[commandName(name) as 'get'] as unknown as (
+        ...args: Argument[]
+      ) => Promise<unknown>;
+      return script.call(redis, ...keys, this.#timeOffset(), ...args);
+    };
   }
 
   /** One deadline for the connection and the command; what fails is unknown, and said to be so. */
@@ -131,6 +135,11 @@ export class RedisScripts {
   /** The same for a look at how the connection does, which is no fault. It takes as long as the connection needs, and no longer than a command. */
   look<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
     return within(COMMAND_TIMEOUT, 'Redis', this.#sent(command));
+  }
+
+  /** The same for a script. */
+  tryRun(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
+    return this.look(this.#script(name, keys, args));
   }
 
   #sent<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {

@@ -159,7 +159,7 @@ const SHOWN: Readonly<Record<string, Attack['shown']>> = {
   A46: [
     [
       'races/redemption.spec.ts',
-      '1,000 rounds of 8: one token answer each, whose access token works afterwards',
+      '$races rounds of $parallel: one token answer each, whose access token works afterwards',
     ],
   ],
   A53: [['page/page.spec.ts', '[HINT-13] changes nothing by being opened, any number of times, by anyone']],

@@ -88,7 +88,10 @@ const REFUSALS: Readonly<Record<string, Refusing>> = {
         return String(error).includes('BUSY');
       });
     },
-    leave: () => admin.call('SCRIPT', 'KILL'),
+    async leave() {
+      await admin.call('SCRIPT', 'KILL');
+      await until('it goes on', async () => (await admin.ping()) === 'PONG');
+    },
   },
   NOAUTH: {
     refuses: /NOAUTH|WRONGPASS|NOPERM|not reachable/,
