@@ -6,6 +6,9 @@ interface Waiting {
   readonly late: (error: DeadlineError) => void;
 }
 
+/** How late a look may be before it is put off by as much again, in milliseconds. */
+const AWAY = 100;
+
 /** Deadlines of one length. They share a timer: one each would cost a poll more than reading its answer. */
 export class Deadlines {
   readonly #milliseconds: number;
@@ -34,15 +37,21 @@ export class Deadlines {
 
   #tick(milliseconds: number): void {
     this.#ticking = true;
+    const due = performance.now() + milliseconds;
     // What has come already is heard first: a process that was busy for so long has not read it yet.
-    const timer = setTimeout(() => setImmediate(() => this.#look()), milliseconds);
+    const timer = setTimeout(() => setImmediate(() => this.#look(due)), milliseconds);
     // What is waited for holds a connection, which keeps the process alive.
     timer.unref();
   }
 
-  #look(): void {
+  #look(due: number): void {
     this.#ticking = false;
     const now = performance.now();
+    // This process was away itself, and may not have sent yet what it waits for.
+    if (now - due > AWAY) {
+      this.#tick(AWAY);
+      return;
+    }
     for (const waiting of this.#waiting) {
       if (waiting.until > now) {
         this.#tick(Math.ceil(waiting.until - now));

@@ -110,6 +110,15 @@ test('an answer that came while this process was busy for too long is heard all 
   expect(reported).toEqual([]);
 });
 
+test('a command that has not left yet, because this process was busy for too long, is answered all the same', async () => {
+  const { handle } = await ask(store);
+  const found = store.read(handle);
+  const end = performance.now() + 1_300;
+  while (performance.now() < end);
+  expect(await found).toMatchObject({ handle, status: 'pending' });
+  expect(reported).toEqual([]);
+});
+
 test('a server that was killed makes every method say so in time, and work again with the next one', async () => {
   await server.kill();
   await expectUnavailable();
