@@ -224,6 +224,10 @@ onEveryStore('what an operator sees and does', (make) => {
   });
 
   const about = (mode: string) => ({ clientId: `${mode}ed`, handle: expect.any(String), mode });
+  const retried = (mode: 'ping' | 'push') => {
+    const { mode: _, ...of } = about(mode);
+    return { ...of, name: 'delivery.retried' };
+  };
 
   test.each(['ping', 'push'] as const)(
     'a %s: the events of each attempt say what it came to',
@@ -237,7 +241,9 @@ onEveryStore('what an operator sees and does', (make) => {
       const seconds = expect.any(Number);
       expect(eventsOf(authReqId)).toEqual([
         { ...about(mode), name: 'delivery.delayed', attempts: 1, reason: '503', seconds },
+        retried(mode),
         { ...about(mode), name: 'delivery.delayed', attempts: 2, reason: '429', seconds },
+        retried(mode),
         { ...about(mode), name: 'delivery.delivered', attempts: 3 },
       ]);
       expectNoSecretIn(server.events);
@@ -254,6 +260,7 @@ onEveryStore('what an operator sees and does', (make) => {
     const seconds = expect.any(Number);
     expect(eventsOf(authReqId)).toEqual([
       { ...about(mode), name: 'delivery.delayed', attempts: 1, reason: '503', seconds },
+      retried(mode),
       { ...about(mode), name: 'delivery.delayed', attempts: 2, reason: 'connection', seconds },
       { ...about(mode), name: 'delivery.failed', attempts: 3, reason: '401' },
     ]);
