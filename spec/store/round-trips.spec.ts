@@ -6,6 +6,7 @@ import { RedisStore } from '../../lib/store/redis.js';
 import { movingClock } from '../support/clock.js';
 import { type CutProxy, startCutProxy } from '../support/cut-proxy.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
+import { until } from '../support/until.js';
 import { ask, CALLBACK, claim, decide, ending, INTERVAL, newRequest, poll } from './contract/given.js';
 
 /** What a request takes in Redis at most, everything counted: by itself about 870. */
@@ -162,6 +163,7 @@ test('a pending request that is polled takes a known number of bytes, its places
     }
   };
   const used = async () => Number(/used_memory:(\d+)/.exec(await direct.info('memory'))?.[1]);
+  await until('Redis is reached', async () => (await node.read('nothing')) === undefined);
   await fill(50);
   await direct.flushall('SYNC');
   const before = await used();
