@@ -170,11 +170,7 @@ export class Deliverer {
     if (stands === 'failed') return 'superseded';
     await this.#parts.outbox.leave(handle, { secrets: true });
     this.#parts.events.emit('delivery.delivered', { ...this.#about(turn), attempts: turn.due.attempts + 1 });
-    const { decision, remaining } = turn.due.request;
-    const left = decision === undefined ? undefined : (JSON.parse(decision) as Decision).left;
-    if (left !== undefined) {
-      this.#tellTime('answer', turn, (left - remaining + performance.now() - turn.began) / 1000, 'told');
-    }
+    this.#tellWait(turn);
     return 'delivered';
   }
 
@@ -240,6 +236,15 @@ export class Deliverer {
   #hasTime({ due: { request }, began }: Turn, delay: number): boolean {
     if (request.status === 'expired') return true;
     return performance.now() - began + delay + BEFORE_EXPIRY < request.remaining;
+  }
+
+  /** How long the client has waited since the decision; a decision is looked into only where somebody wants to know. */
+  #tellWait(turn: Turn): void {
+    const { decision, remaining } = turn.due.request;
+    if (decision === undefined || !this.#parts.events.hears('timing')) return;
+    const { left } = JSON.parse(decision) as Decision;
+    if (left === undefined) return;
+    this.#tellTime('answer', turn, (left - remaining + performance.now() - turn.began) / 1000, 'told');
   }
 
   #tellTime(of: 'delivery' | 'answer', turn: Turn, seconds: number, outcome: string, failed = false): void {
