@@ -8,7 +8,7 @@ import type { Redis } from 'ioredis';
 import type { AdapterPayload } from 'oidc-provider';
 import { limitsOf } from '../lib/provider/limits.js';
 import { handleOf } from '../lib/request/handle.js';
-import { settingsOf } from '../lib/settings.js';
+import { settingsOf } from '../lib/settings/settings.js';
 import { RedisStore } from '../lib/store/redis.js';
 import { plainAdapter } from './contenders/plain-adapter.js';
 import { accountOf, authReqIdOf, clientOf, INTERVAL, LIFETIME } from './population.js';

@@ -1,5 +1,5 @@
 /** What a deployment of ten million users would need, by what was measured. */
-import { settingsOf } from '../lib/settings.js';
+import { settingsOf } from '../lib/settings/settings.js';
 import type { ValueOf } from './results.js';
 
 /** What is assumed of them. */

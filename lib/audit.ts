@@ -1,27 +1,4 @@
-import type { CibaEventName, CibaEvents } from './events.js';
-
-/** One line of an audit log. */
-export interface AuditEntry {
-  /** When it was told, by the clock of this process. */
-  readonly at: Date;
-  /** The event that tells it. */
-  readonly action: CibaEventName;
-  /**
-   * Whose doing it is; nothing where it is nobody's, as with a request that has expired, or not known, as with a decision that was refused. One
-   * that was taken is the person's, by whichever way it came.
-   */
-  readonly by: 'client' | 'person' | 'server' | undefined;
-  /**
-   * Where it left the request: `pending`, `approved`, `denied`, `cancelled`, `expired`, `claimed`, `redeemed`, `told`, `delivered`, `undeliverable`
-   * or `waiting`; of a client and a person `blocked` or `unblocked`; `refused` where nothing has changed.
-   */
-  readonly outcome: string;
-  readonly handle: string | undefined;
-  readonly clientId: string | undefined;
-  readonly accountId: string | undefined;
-  /** Why, in a word. */
-  readonly reason: string | undefined;
-}
+import type { AuditEntry, CibaEventName, CibaEvents } from './events.js';
 
 type Says = Pick<AuditEntry, 'by' | 'outcome'> & { readonly reason?: string | undefined };
 

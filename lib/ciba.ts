@@ -3,19 +3,14 @@ import type { RequestListener } from 'node:http';
 import { Router } from 'express';
 import type Provider from 'oidc-provider';
 import type { Configuration } from 'oidc-provider';
-import { Prompter } from './channels/prompter.js';
 import { Prompts } from './channels/prompts.js';
-import { Bulkhead } from './delivery/bulkhead.js';
-import { BullmqQueue, loadBullmq } from './delivery/bullmq-queue.js';
-import { Deliverer } from './delivery/deliverer.js';
 import { Deliveries } from './delivery/deliveries.js';
-import { MemoryQueue } from './delivery/memory-queue.js';
 import { Outgoing } from './delivery/outgoing.js';
 import type { DeliveryQueue } from './delivery/queue.js';
 import { StatusNotifications } from './delivery/status-notifications.js';
-import { DueWorker } from './delivery/worker.js';
-import { CibaError } from './errors.js';
-import { type CibaEventName, type CibaListener, Events } from './events.js';
+import { Emitter } from './emitter.js';
+import { CibaError, invalidOption } from './errors.js';
+import type { CibaEventName, CibaListener } from './events.js';
 import { type Health, healthOf } from './health.js';
 import { cibaRouter, type PageParts, type RouterParts } from './http/router.js';
 import { TokenGate } from './http/token-gate.js';
@@ -25,18 +20,17 @@ import { type ConfigurationWithCiba, type Configured, configure } from './provid
 import { grantFor } from './provider/grant.js';
 import { checkIssuer } from './provider/issuer.js';
 import { KnownCredentials } from './provider/known-credentials.js';
-import { pushTokens } from './provider/push-tokens.js';
-import { recipientsOf } from './provider/recipients.js';
 import { HeldPolls } from './request/held-polls.js';
 import { Links } from './request/links.js';
 import { Polls } from './request/polls.js';
 import { type Announced, Requests } from './request/requests.js';
 import { Seals } from './request/seals.js';
 import { UnderWay } from './request/under-way.js';
-import { invalidOption, type Settings, settingsOf } from './settings.js';
+import { type Settings, settingsOf } from './settings/settings.js';
 import { MemoryStore } from './store/memory.js';
 import { RedisStore } from './store/redis.js';
 import type { Store } from './store/store.js';
+import { checkDelivery, deliveryOf, FIRST_TURN, type Parts, promptingOf, type Working } from './working.js';
 
 /** A process's part in prompting people and in telling ping and push clients: made by {@link Ciba.worker}. */
 export interface CibaWorker {
@@ -103,7 +97,7 @@ export interface Ciba {
  */
 export function createCiba(options: CibaOptions = {}): Ciba {
   const settings = settingsOf(options);
-  const events = new Events();
+  const events = new Emitter();
   const store = storeOf(settings, events);
   let made: { readonly configured: Configured | undefined } | undefined;
   let attached: Attached | undefined;
@@ -243,43 +237,13 @@ interface Attached {
   readonly statusNotifications: StatusNotifications | undefined;
 }
 
-/** What is done beside the HTTP requests. */
-interface Working {
-  readonly queue: DeliveryQueue;
-  readonly worker: DueWorker;
-  /** Whether this process does it. */
-  here(): boolean;
-  close(): Promise<void>;
-}
-
 const workingIn = (attached: Attached | undefined): Working[] =>
   [attached?.delivery, attached?.prompting].filter((part) => part !== undefined);
-
-/** The parts that the rooms are made with. */
-interface Parts {
-  readonly store: Store;
-  readonly events: Events;
-  readonly settings: Settings;
-}
 
 /** How long the store is kept open for what is being answered, in milliseconds: longer than a redemption may take. */
 const ANSWERED_WITHIN = 6_000;
 
-/** The turn that a decision makes due. */
-const FIRST_TURN = 1;
-
 const notifiesStatus = ({ compat }: Settings): boolean => compat?.statusNotifications === true;
-
-const isTold = (modes: ReadonlySet<string>): boolean => modes.has('ping') || modes.has('push');
-
-function checkDelivery(modes: ReadonlySet<string>, { redis, delivery, channels }: Settings): void {
-  if (!isTold(modes) && channels.length === 0) return;
-  if (redis) {
-    if (isTold(modes)) loadBullmq();
-  } else if (!delivery.worker) {
-    throw invalidOption('delivery.worker', 'must be true where requests live in memory');
-  }
-}
 
 /** Links and forms are sealed: every process must be able to open what another one sealed. */
 function checkSecrets({ secrets }: Configured, { redis, interaction }: Settings): void {
@@ -309,60 +273,9 @@ function pageOf(
   };
 }
 
-function promptingOf({ store, events, settings }: Parts, links: Links | undefined): Working | undefined {
-  const { channels, chain } = settings;
-  if (channels.length === 0) return undefined;
-  // In process on Redis, too: what is due is taken from the index by one process, and a job that is lost is found there again.
-  const queue = new MemoryQueue();
-  const linkTo = (handle: string): string | undefined => links?.to(handle);
-  const prompter = new Prompter({ prompts: store.prompts, queue, channels, chain, linkTo, events });
-  const worker = new DueWorker(store.prompts, queue, (handle, turn) => prompter.work(handle, turn));
-  return {
-    queue,
-    worker,
-    here: () => worker.working,
-    async close() {
-      await worker.close();
-      await queue.close();
-      // One that cannot be closed must not keep the rest open.
-      await Promise.allSettled(channels.map(async (channel) => channel.close?.()));
-    },
-  };
-}
-
-function deliveryOf(provider: Provider, configured: Configured, parts: Parts): Working | undefined {
-  if (!isTold(configured.modes)) return undefined;
-  const { store, events, settings } = parts;
-  const unavailable = (cause: unknown): void => events.emit('store.unavailable', { cause });
-  const queue = settings.redis
-    ? new BullmqQueue(settings.redis, settings.prefix, unavailable)
-    : new MemoryQueue();
-  const outgoing = new Outgoing(settings.delivery);
-  const deliverer = new Deliverer({
-    outbox: store.outbox,
-    outgoing,
-    bulkhead: new Bulkhead(),
-    recipients: recipientsOf(provider, pushTokens(provider, configured.issuing)),
-    events,
-    settings: settings.delivery,
-    retention: settings.retention * 1000,
-  });
-  const worker = new DueWorker(store.outbox, queue, (handle, turn) => deliverer.deliver(handle, turn));
-  return {
-    queue,
-    worker,
-    here: () => worker.working,
-    async close() {
-      await worker.close();
-      await queue.close();
-      outgoing.close();
-    },
-  };
-}
-
 const notAttached = (sentence: string): CibaError => new CibaError('not_attached', sentence);
 
-function storeOf(settings: Settings, events: Events): Store {
+function storeOf(settings: Settings, events: Emitter): Store {
   const { redis, replicas, prefix, timeOffset, longPolling, encryption } = settings;
   if (!redis) return new MemoryStore(timeOffset);
   const unavailable = (cause: unknown): void => events.emit('store.unavailable', { cause });

@@ -48,3 +48,8 @@ export class CibaError extends Error {
     this.outcome = details.outcome;
   }
 }
+
+/** The error for a wrong option, with the option's path first. */
+export function invalidOption(path: string, sentence: string): CibaError {
+  return new CibaError('invalid_option', `${path} ${sentence}`);
+}

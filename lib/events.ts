@@ -1,5 +1,3 @@
-import { EventEmitter } from 'node:events';
-import { type AuditEntry, auditEntryOf } from './audit.js';
 import type { Outcome } from './errors.js';
 
 /** What every event about a request says of it. The `auth_req_id` is a bearer secret and is never among it. */
@@ -71,6 +69,29 @@ export interface Timing {
   readonly kind: string | undefined;
   readonly handle: string | undefined;
   readonly clientId: string | undefined;
+}
+
+/** One line of an audit log. */
+export interface AuditEntry {
+  /** When it was told, by the clock of this process. */
+  readonly at: Date;
+  /** The event that tells it. */
+  readonly action: CibaEventName;
+  /**
+   * Whose doing it is; nothing where it is nobody's, as with a request that has expired, or not known, as with a decision that was refused. One
+   * that was taken is the person's, by whichever way it came.
+   */
+  readonly by: 'client' | 'person' | 'server' | undefined;
+  /**
+   * Where it left the request: `pending`, `approved`, `denied`, `cancelled`, `expired`, `claimed`, `redeemed`, `told`, `delivered`, `undeliverable`
+   * or `waiting`; of a client and a person `blocked` or `unblocked`; `refused` where nothing has changed.
+   */
+  readonly outcome: string;
+  readonly handle: string | undefined;
+  readonly clientId: string | undefined;
+  readonly accountId: string | undefined;
+  /** Why, in a word. */
+  readonly reason: string | undefined;
 }
 
 /**
@@ -186,45 +207,3 @@ export type CibaEventName = keyof CibaEvents;
 
 /** Hears an event. What it returns is not waited for. */
 export type CibaListener<Name extends CibaEventName> = (event: CibaEvents[Name]) => unknown;
-
-/** Emits {@link CibaEvents}. A listener that throws or rejects never reaches the request that told it. */
-export class Events {
-  readonly #emitter = new EventEmitter();
-
-  on<Name extends CibaEventName>(name: Name, listener: CibaListener<Name>): () => void {
-    const guarded = async (event: CibaEvents[Name]): Promise<void> => {
-      try {
-        await listener(event);
-      } catch (cause) {
-        process.emitWarning(`a listener of ${name} failed: ${String(cause)}`, 'CibaWarning');
-      }
-    };
-    this.#emitter.on(name, guarded);
-    return () => {
-      this.#emitter.off(name, guarded);
-    };
-  }
-
-  emit<Name extends CibaEventName>(name: Name, event: CibaEvents[Name]): void {
-    this.#emitter.emit(name, event);
-    if (!this.hears('audit')) return;
-    const entry = auditEntryOf(name, event);
-    if (entry) this.#emitter.emit('audit', entry);
-  }
-
-  /** Whether anybody listens: what is only for listeners need not be found out otherwise. */
-  hears(name: CibaEventName): boolean {
-    return this.#emitter.listenerCount(name) > 0;
-  }
-
-  /** Tells how long something took, which is looked at only where somebody listens. */
-  time(timing: () => Pick<Timing, 'of' | 'seconds' | 'outcome'> & Partial<Timing>): void {
-    if (!this.hears('timing')) return;
-    const unsaid = { failed: false, kind: undefined, handle: undefined, clientId: undefined };
-    this.#emitter.emit('timing', { ...unsaid, ...timing() } satisfies Timing);
-  }
-
-  removeAll(): void {
-    this.#emitter.removeAllListeners();
-  }
-}

@@ -4,8 +4,6 @@
  * @module
  */
 
-/** What it tells. */
-export type { AuditEntry } from './audit.js';
 /** Reaching people. */
 export {
   type ChainStep,
@@ -20,7 +18,9 @@ export { type Ciba, type CibaWorker, createCiba } from './ciba.js';
 /** Telling ping and push clients. */
 export type { Deliveries, DeliveryView, ListedDeliveries } from './delivery/deliveries.js';
 export { CibaError, type CibaErrorCode, type Outcome } from './errors.js';
+/** What it tells. */
 export type {
+  AuditEntry,
   CibaEventName,
   CibaEvents,
   CibaListener,

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { invalidOption } from './settings.js';
+import { invalidOption } from './errors.js';
 
 /**
  * A package that only one part needs, loaded when that part is used.

@@ -1,5 +1,5 @@
 import { jest } from '@jest/globals';
-import { Events } from '../lib/events.js';
+import { Emitter } from '../lib/emitter.js';
 import { onEveryStore } from './support/every-store.js';
 import { ask, asked, poll } from './support/server.js';
 import { until } from './support/until.js';
@@ -121,7 +121,7 @@ onEveryStore('the events of a request', (make) => {
 
 describe('events without a listener', () => {
   it('are emitted to nobody, after removeAll too', () => {
-    const events = new Events();
+    const events = new Emitter();
     const heard: string[] = [];
     events.on('request.cancelled', ({ handle }) => void heard.push(handle));
     const event = { handle: 'h', clientId: 'c', accountId: 'a', by: 'server' } as const;
@@ -133,7 +133,7 @@ describe('events without a listener', () => {
 });
 
 test('what took how long is not even looked at while nobody listens', () => {
-  const events = new Events();
+  const events = new Emitter();
   let looked = 0;
   const took = () => {
     looked += 1;
@@ -163,7 +163,7 @@ describe('a listener', () => {
     ],
   ])('that %s harms nobody: the process is warned, the others hear the event', async (_how, listener) => {
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
-    const events = new Events();
+    const events = new Emitter();
     const heard: string[] = [];
     events.on('store.unavailable', listener);
     events.on('store.unavailable', () => void heard.push('other'));

@@ -14,7 +14,7 @@ import {
   type PasskeyOptions,
   type ReplicaOptions,
 } from 'oidc-provider-ciba';
-import { settingsOf } from '../lib/settings.js';
+import { settingsOf } from '../lib/settings/settings.js';
 import { pluginServer } from './support/server.js';
 
 const channel = (name: string): object => ({ name, send: async () => {} });

@@ -1,7 +1,8 @@
 import { type EndpointRules, endpointProblem } from '../delivery/endpoint.js';
 import { type Answer, Outgoing } from '../delivery/outgoing.js';
 import { judge } from '../delivery/retry-policy.js';
-import { invalidOption, type OutgoingOptions, outgoingSettings } from '../settings.js';
+import { invalidOption } from '../errors.js';
+import { type OutgoingOptions, outgoingSettings } from '../settings/delivery.js';
 import { ChannelError } from './channel.js';
 
 /** How long the other side may take to answer, in milliseconds: less than a channel may. */

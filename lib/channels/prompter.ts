@@ -1,6 +1,7 @@
 import { within } from '../deadline.js';
 import type { DeliveryQueue } from '../delivery/queue.js';
-import type { CibaEvents, Events } from '../events.js';
+import type { Emitter } from '../emitter.js';
+import type { CibaEvents } from '../events.js';
 import { type RequestView, viewOf } from '../request/view.js';
 import { newOperation } from '../store/operation.js';
 import { PROMPT_TAKEN_FOR, type StoredPrompt, type Prompts as StoredPrompts } from '../store/prompts.js';
@@ -38,7 +39,7 @@ export interface PrompterParts {
     | ((request: RequestView) => Promise<readonly ChainStep[]> | readonly ChainStep[])
     | undefined;
   readonly linkTo: (handle: string) => string | undefined;
-  readonly events: Events;
+  readonly events: Emitter;
 }
 
 type Told = { [Name in keyof CibaEvents]: readonly [name: Name, event: CibaEvents[Name]] }[keyof CibaEvents];

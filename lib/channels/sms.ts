@@ -1,4 +1,5 @@
-import { invalidOption, type OutgoingOptions } from '../settings.js';
+import { invalidOption } from '../errors.js';
+import type { OutgoingOptions } from '../settings/delivery.js';
 import { type Channel, ChannelError, type Prompt } from './channel.js';
 import { Poster } from './poster.js';
 import { askedBy } from './words.js';

@@ -1,6 +1,7 @@
 import type { PushSubscription, RequestDetails } from 'web-push';
+import { invalidOption } from '../errors.js';
 import { optionalPackage } from '../optional-package.js';
-import { invalidOption, type OutgoingOptions } from '../settings.js';
+import type { OutgoingOptions } from '../settings/delivery.js';
 import { type Channel, ChannelError, type Prompt } from './channel.js';
 import { Poster } from './poster.js';
 import { askedBy } from './words.js';

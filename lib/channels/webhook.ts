@@ -1,5 +1,6 @@
 import { createHmac } from 'node:crypto';
-import { invalidOption, type OutgoingOptions } from '../settings.js';
+import { invalidOption } from '../errors.js';
+import type { OutgoingOptions } from '../settings/delivery.js';
 import type { Channel, Prompt } from './channel.js';
 import { Poster } from './poster.js';
 

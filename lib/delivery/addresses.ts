@@ -1,5 +1,5 @@
 import { BlockList, isIP, SocketAddress } from 'node:net';
-import type { DeliverySettings } from '../settings.js';
+import type { DeliverySettings } from '../settings/delivery.js';
 
 /** What decides whether an address may be sent to. */
 export type AddressRules = Pick<DeliverySettings, 'allowedAddresses' | 'allowLoopback'>;

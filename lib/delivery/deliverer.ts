@@ -1,8 +1,8 @@
 import { within } from '../deadline.js';
+import type { Emitter } from '../emitter.js';
 import { CibaError } from '../errors.js';
-import type { Events } from '../events.js';
 import { type Decision, tellingModeOf } from '../request/payload.js';
-import type { DeliverySettings } from '../settings.js';
+import type { DeliverySettings } from '../settings/delivery.js';
 import type { Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Bulkhead } from './bulkhead.js';
 import type { Callback, TellingMode } from './callback.js';
@@ -38,7 +38,7 @@ export interface DelivererParts {
   readonly outgoing: Outgoing;
   readonly bulkhead: Bulkhead;
   readonly recipients: Recipients;
-  readonly events: Events;
+  readonly events: Emitter;
   readonly settings: DeliverySettings;
   /** How long a request is remembered after its end, in milliseconds. */
   readonly retention: number;

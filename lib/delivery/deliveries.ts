@@ -1,5 +1,5 @@
+import type { Emitter } from '../emitter.js';
 import { CibaError } from '../errors.js';
-import type { Events } from '../events.js';
 import { tellingModeOf } from '../request/payload.js';
 import type { DeliveryState, Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Status } from '../store/store.js';
@@ -42,10 +42,10 @@ const NOTED_FOR = 1_000;
 /** Looks at the deliveries of ping and push clients, for operators. */
 export class Deliveries {
   readonly #outbox: Outbox;
-  readonly #events: Events;
+  readonly #events: Emitter;
   readonly #queue: () => DeliveryQueue | undefined;
 
-  constructor(outbox: Outbox, queue: () => DeliveryQueue | undefined, events: Events) {
+  constructor(outbox: Outbox, queue: () => DeliveryQueue | undefined, events: Emitter) {
     this.#outbox = outbox;
     this.#events = events;
     this.#queue = queue;

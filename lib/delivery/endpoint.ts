@@ -1,5 +1,5 @@
 import { isIP } from 'node:net';
-import type { DeliverySettings } from '../settings.js';
+import type { DeliverySettings } from '../settings/delivery.js';
 import { type AddressRules, isAllowedAddress, isLoopback } from './addresses.js';
 
 /** What decides whether an endpoint may be sent to. */

@@ -7,7 +7,7 @@ import {
 import { Agent as HttpsAgent, request as httpsRequest, type RequestOptions } from 'node:https';
 import { isIP, type LookupFunction, type Socket } from 'node:net';
 import { checkServerIdentity, type PeerCertificate } from 'node:tls';
-import type { DeliverySettings } from '../settings.js';
+import type { DeliverySettings } from '../settings/delivery.js';
 import { isAllowedAddress, isLoopback } from './addresses.js';
 import {
   type EndpointRules,

@@ -1,5 +1,5 @@
 import { within } from '../deadline.js';
-import type { Events } from '../events.js';
+import type { Emitter } from '../emitter.js';
 import { type Decision, payloadOf } from '../request/payload.js';
 import type { Outbox, StoredDelivery } from '../store/outbox.js';
 import type { Callback } from './callback.js';
@@ -22,7 +22,7 @@ export type PushMessage =
 export interface PushMessageParts {
   readonly outbox: Outbox;
   readonly recipients: Recipients;
-  readonly events: Events;
+  readonly events: Emitter;
 }
 
 /** Makes what a push says, once: it is kept before it is said, and says the same each time (CIBA Core 10.3.1, 12). */

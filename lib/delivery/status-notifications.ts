@@ -1,4 +1,4 @@
-import type { Events } from '../events.js';
+import type { Emitter } from '../emitter.js';
 import { handleOf } from '../request/handle.js';
 import type { Status, Store } from '../store/store.js';
 import type { Answer, Outgoing } from './outgoing.js';
@@ -20,7 +20,7 @@ export type ToldStatus = 'pending' | 'success' | 'failure';
 /** What the notifications work with. */
 export interface StatusNotificationParts {
   readonly store: Store;
-  readonly events: Events;
+  readonly events: Emitter;
   readonly outgoing: Outgoing;
 }
 

@@ -3,7 +3,7 @@ import type { Paths } from '../provider/attach.js';
 import type { Links } from '../request/links.js';
 import type { Requests } from '../request/requests.js';
 import type { Seals } from '../request/seals.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { type CompatParts, compatFilter } from './compat/filter.js';
 import { decisionRouter } from './decisions.js';
 import { decisionPage } from './page/page.js';

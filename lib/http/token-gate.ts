@@ -7,7 +7,7 @@ import { holdOf } from '../provider/long-polling.js';
 import { handleOf } from '../request/handle.js';
 import type { Polls } from '../request/polls.js';
 import type { UnderWay } from '../request/under-way.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { plainPollOf } from './plain-poll.js';
 import { finish, giveBack, takeBody } from './taken-body.js';
 

@@ -7,13 +7,13 @@ import Provider, {
   type KoaContextWithOIDC,
 } from 'oidc-provider';
 import type { Callback } from '../delivery/callback.js';
+import type { Emitter } from '../emitter.js';
 import { CibaError } from '../errors.js';
-import type { Events } from '../events.js';
 import { handleOf } from '../request/handle.js';
 import { newNumber } from '../request/number.js';
 import { type Decision, decidedModel, payloadOf, storablePayload } from '../request/payload.js';
 import type { Polls } from '../request/polls.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { inBackground } from '../store/in-background.js';
 import type { NewRequest, PollResult, Refusal, Status, Store } from '../store/store.js';
 import { cancelOwn, endOfCancellation } from './cancel.js';
@@ -39,7 +39,7 @@ const USED: ReadonlySet<Status> = new Set(['redeemed', 'delivered', 'undeliverab
 /** What the adapter is made of. */
 export interface AdapterParts {
   readonly store: Store;
-  readonly events: Events;
+  readonly events: Emitter;
   readonly settings: Settings;
   readonly polls: Polls;
   readonly credentials: KnownCredentials;
@@ -54,7 +54,7 @@ type Model = Readonly<Record<string, unknown>>;
  */
 export class RequestAdapter implements Adapter {
   readonly #store: Store;
-  readonly #events: Events;
+  readonly #events: Emitter;
   readonly #settings: Settings;
   readonly #issuing: IssuingConfig;
   readonly #polls: Polls;

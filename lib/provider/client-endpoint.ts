@@ -1,6 +1,6 @@
 import type { Client, ClientMetadata } from 'oidc-provider';
 import { hostOf, isLoopbackHost } from '../delivery/endpoint.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import type { DeliveryMode } from './feature.js';
 
 /** Where a client that is told says that it is (CIBA Core 4). */

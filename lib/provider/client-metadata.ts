@@ -1,5 +1,5 @@
 import type { Client, Configuration } from 'oidc-provider';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { LOOPBACK_ENDPOINT } from './client-endpoint.js';
 import { type ClientRules, checkCibaClient, refuse } from './client-rules.js';
 import { COMPAT, COMPAT_SUBJECT, compatProblem } from './compat.js';

@@ -1,6 +1,6 @@
 import { type Client, type ClientMetadata, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import { endpointProblem } from '../delivery/endpoint.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { deliveryModeOf, ENDPOINT, LOOPBACK_ENDPOINT } from './client-endpoint.js';
 import { CIBA_GRANT } from './names.js';
 import { isFapi, profileProblem } from './profile.js';

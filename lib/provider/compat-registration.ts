@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type { ClientMetadata, KoaContextWithOIDC } from 'oidc-provider';
-import { invalidOption, type Settings } from '../settings.js';
+import { invalidOption } from '../errors.js';
+import type { Settings } from '../settings/settings.js';
 import { compatProblem, messageOf } from './compat.js';
 
 /** What `features.registration` may hold of the server's own. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import type { Client, ClientMetadata } from 'oidc-provider';
-import { type CompatSettings, isWeakSecret, LEAST_SECRET, type Settings } from '../settings.js';
+import { type CompatSettings, isWeakSecret, LEAST_SECRET } from '../settings/compat.js';
+import type { Settings } from '../settings/settings.js';
 import { isFapi } from './profile.js';
 
 /** Client metadata: whether the client speaks the dialect that the option `compat` accepts. */

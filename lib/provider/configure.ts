@@ -1,5 +1,6 @@
 import type { Adapter, AdapterConstructor, AdapterFactory, Configuration } from 'oidc-provider';
-import { invalidOption, type Settings } from '../settings.js';
+import { invalidOption } from '../errors.js';
+import type { Settings } from '../settings/settings.js';
 import { type AdapterParts, RequestAdapter } from './adapter.js';
 import { extendDetails } from './approved-details.js';
 import { moveLoopbackEndpoints } from './client-endpoint.js';

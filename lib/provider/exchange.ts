@@ -1,9 +1,9 @@
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import type { SenderConstraint } from '../delivery/callback.js';
 import type { StatusNotifications } from '../delivery/status-notifications.js';
+import type { Emitter } from '../emitter.js';
 import { CibaError } from '../errors.js';
-import type { Events } from '../events.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import type { KeptAnswer, Store } from '../store/store.js';
 
 /** What the steps of one HTTP request tell each other. */
@@ -41,7 +41,7 @@ export interface Exchange {
 /** What a step of the middleware works with. */
 export interface StepParts {
   readonly store: Store;
-  readonly events: Events;
+  readonly events: Emitter;
   readonly userCodes: boolean;
   readonly settings: Settings;
   /** Where clients of the dialect are told where their requests stand. */

@@ -5,9 +5,10 @@ import {
   type FindAccount,
   type KoaContextWithOIDC,
 } from 'oidc-provider';
-import type { Events } from '../events.js';
+import type { Emitter } from '../emitter.js';
+import { invalidOption } from '../errors.js';
 import { handleOf } from '../request/handle.js';
-import { invalidOption, type Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import type { Store } from '../store/store.js';
 import { checkBindingMessage } from './binding-message.js';
 import { checkAuthenticationMethod } from './client-authentication.js';
@@ -87,7 +88,7 @@ export function supportsUserCodes(theirs: CibaFeature, settings: Settings): bool
 /** The parts that the hooks are made with. */
 export interface FeatureParts {
   readonly store: Store;
-  readonly events: Events;
+  readonly events: Emitter;
   readonly settings: Settings;
   /** The server's own, where its configuration has one. */
   readonly fetch?: Fetch | undefined;
@@ -236,7 +237,7 @@ function userCodeHook(theirs: CibaFeature, parts: FeatureParts): Hooks['verifyUs
  * The request is stored and about to be acknowledged: a slow gateway must not hold that up, and one that fails must not make
  * an error of it (CIBA Core 7.3).
  */
-function deviceHook(theirs: CibaFeature, events: Events): Hooks['triggerAuthenticationDevice'] {
+function deviceHook(theirs: CibaFeature, events: Emitter): Hooks['triggerAuthenticationDevice'] {
   return (ctx, request, account, client) => {
     const failed = (cause: unknown): void => {
       const { clientId } = client;

@@ -1,5 +1,5 @@
 import type { FindAccount, KoaContextWithOIDC } from 'oidc-provider';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { BACKCHANNEL_ROUTE } from './names.js';
 
 /**

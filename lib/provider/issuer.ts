@@ -1,5 +1,6 @@
 import { hostOf, isLoopbackHost } from '../delivery/endpoint.js';
-import { invalidOption, type Settings } from '../settings.js';
+import { invalidOption } from '../errors.js';
+import type { Settings } from '../settings/settings.js';
 
 /**
  * Both endpoints are there over TLS only (CIBA Core 7). Whether they are is the deployment's to see to; an issuer that says they are not is

@@ -1,7 +1,7 @@
 import { hash, randomUUID } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import type { Client } from 'oidc-provider';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { deliveryModeOf } from './client-endpoint.js';
 import { isCompat } from './compat.js';
 import { waitOf } from './long-polling.js';

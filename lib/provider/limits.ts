@@ -1,5 +1,5 @@
 import { errors } from 'oidc-provider';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import type { Limits, Refusal } from '../store/store.js';
 import type { Exchange } from './exchange.js';
 

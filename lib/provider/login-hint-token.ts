@@ -11,8 +11,10 @@ import {
   jwtVerify,
 } from 'jose';
 import { errors, type KoaContextWithOIDC } from 'oidc-provider';
+import { invalidOption } from '../errors.js';
 import type { LoginHintTokenIssuer } from '../options.js';
-import { invalidOption, type LoginHintTokenSettings, type Settings } from '../settings.js';
+import type { LoginHintTokenSettings } from '../settings/login-hint-token.js';
+import type { Settings } from '../settings/settings.js';
 import { exchangeOf } from './exchange.js';
 import { unavailable } from './unavailable.js';
 

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import type { Client } from 'oidc-provider';
 import type { Hold } from '../request/polls.js';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 
 /** Client metadata: how long this client's polls are held, in seconds. */
 export const LONG_POLLING = 'ciba_long_polling';

@@ -1,7 +1,7 @@
 import { createPublicKey, type JsonWebKey } from 'node:crypto';
 import type { Client, ClientMetadata, KoaContextWithOIDC } from 'oidc-provider';
 import { errors } from 'oidc-provider';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { exchangeOf } from './exchange.js';
 import { HOUR, lifetimeOf } from './signed-request.js';
 

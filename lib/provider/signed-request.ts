@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import type { Store } from '../store/store.js';
 import { exchangeOf } from './exchange.js';
 import { duplicateMember } from './json-members.js';

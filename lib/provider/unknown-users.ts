@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { FindAccount, KoaContextWithOIDC } from 'oidc-provider';
-import type { Settings } from '../settings.js';
+import type { Settings } from '../settings/settings.js';
 import { exchangeOf } from './exchange.js';
 import { BACKCHANNEL_ROUTE } from './names.js';
 

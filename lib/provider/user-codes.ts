@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
-import type { Events } from '../events.js';
+import type { Emitter } from '../emitter.js';
 import type { CibaOptions } from '../options.js';
 import { inBackground } from '../store/in-background.js';
 import type { Guess, Store } from '../store/store.js';
@@ -23,9 +23,9 @@ const COUNTED_FOR = 15 * 60_000;
 export class UserCodes {
   readonly #verify: Verify;
   readonly #store: Store;
-  readonly #events: Events;
+  readonly #events: Emitter;
 
-  constructor(verify: Verify, { store, events }: { readonly store: Store; readonly events: Events }) {
+  constructor(verify: Verify, { store, events }: { readonly store: Store; readonly events: Emitter }) {
     this.#verify = verify;
     this.#store = store;
     this.#events = events;

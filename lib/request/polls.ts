@@ -1,4 +1,4 @@
-import type { Events } from '../events.js';
+import type { Emitter } from '../emitter.js';
 import { newOperation } from '../store/operation.js';
 import type { PollResult, Store, Unanswered } from '../store/store.js';
 import type { HeldPolls, Place, Waiting } from './held-polls.js';
@@ -25,7 +25,7 @@ export interface PassedOn {
 /** What polls are asked of. */
 export interface PollParts {
   readonly store: Store;
-  readonly events: Events;
+  readonly events: Emitter;
   /** Where long polling is offered. */
   readonly held: HeldPolls | undefined;
 }

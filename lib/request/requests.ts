@@ -1,5 +1,5 @@
+import type { Emitter } from '../emitter.js';
 import { CibaError, type Outcome } from '../errors.js';
-import type { Events } from '../events.js';
 import { newOperation } from '../store/operation.js';
 import { ANNOUNCED_WITHIN } from '../store/prompts.js';
 import type { Status, Store, StoredRequest, Verdict } from '../store/store.js';
@@ -54,7 +54,7 @@ export type GrantFor = (
 /** The store, what hears of it, and how a grant is made. */
 export interface RequestsParts {
   readonly store: Store;
-  readonly events: Events;
+  readonly events: Emitter;
   readonly grantFor: GrantFor;
   /** How long a denial counts against the client, in milliseconds; nothing where it does not. */
   readonly cooldown: number | undefined;

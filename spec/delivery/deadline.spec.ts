@@ -4,8 +4,8 @@ import { Bulkhead } from '../../lib/delivery/bulkhead.js';
 import { Deliverer } from '../../lib/delivery/deliverer.js';
 import { Outgoing } from '../../lib/delivery/outgoing.js';
 import type { TokenResponse } from '../../lib/delivery/recipients.js';
-import { Events } from '../../lib/events.js';
-import { settingsOf } from '../../lib/settings.js';
+import { Emitter } from '../../lib/emitter.js';
+import { settingsOf } from '../../lib/settings/settings.js';
 import { MemoryStore } from '../../lib/store/memory.js';
 
 beforeEach(() => {
@@ -47,7 +47,7 @@ test('a hook of the server that never settles holds no turn, and tokens that com
         }),
       destroy: async (tokens) => void destroyed.push(tokens),
     },
-    events: new Events(),
+    events: new Emitter(),
     settings,
     retention: retention * 1000,
   });

@@ -6,9 +6,10 @@ import { Deliverer } from '../../lib/delivery/deliverer.js';
 import { Deliveries } from '../../lib/delivery/deliveries.js';
 import { type Answer, type Message, Outgoing } from '../../lib/delivery/outgoing.js';
 import type { Recipient, Recipients, TokenResponse } from '../../lib/delivery/recipients.js';
-import { type CibaEventName, type CibaEvents, Events } from '../../lib/events.js';
+import { Emitter } from '../../lib/emitter.js';
+import type { CibaEventName, CibaEvents } from '../../lib/events.js';
 import type { DeliveryOptions } from '../../lib/options.js';
-import { settingsOf } from '../../lib/settings.js';
+import { settingsOf } from '../../lib/settings/settings.js';
 import { MemoryStore } from '../../lib/store/memory.js';
 import { TAKEN_FOR } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
@@ -53,7 +54,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
   let deliverer: Deliverer;
   let recipient: Recipient | undefined;
   let findRecipient: Recipients['find'];
-  let events: Events;
+  let events: Emitter;
   let issue: () => Promise<{ tokens: TokenResponse } | { refused: string }>;
   let issued: number;
   let destroyed: TokenResponse[];
@@ -74,7 +75,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
       },
       destroy: async (tokens) => void destroyed.push(tokens),
     };
-    events = new Events();
+    events = new Emitter();
     for (const name of [
       'delivery.delivered',
       'delivery.delayed',
@@ -591,7 +592,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     };
 
     test('sees what waits and what was given up, and can have a ping tried again', async () => {
-      const deliveries = new Deliveries(store.outbox, () => queue, new Events());
+      const deliveries = new Deliveries(store.outbox, () => queue, new Emitter());
       answering(status(503), status(401), status(204));
       const handle = await decided('ping');
       await turn();
@@ -623,7 +624,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
       const deliveries = new Deliveries(
         store.outbox,
         () => ({ ...queue, add: async () => {} }),
-        new Events(),
+        new Emitter(),
       );
       const handle = await decided('ping');
       let retried: Promise<void> | undefined;
@@ -638,7 +639,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     });
 
     test('who is refused a retry has changed nothing', async () => {
-      const deliveries = new Deliveries(store.outbox, () => queue, new Events());
+      const deliveries = new Deliveries(store.outbox, () => queue, new Emitter());
       const undecided = await pending('ping');
       await decided('ping');
       await turn();
@@ -650,7 +651,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     });
 
     test('cannot have a push tried again whose tokens are revoked [PUSH-8, PERR-6]', async () => {
-      const deliveries = new Deliveries(store.outbox, () => queue, new Events());
+      const deliveries = new Deliveries(store.outbox, () => queue, new Emitter());
       deliver('push');
       answering(status(401));
       const handle = await decided('push');

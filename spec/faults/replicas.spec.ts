@@ -2,8 +2,8 @@ import { randomUUID } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Redis } from 'ioredis';
 import { PushMessages } from '../../lib/delivery/push-messages.js';
+import { Emitter } from '../../lib/emitter.js';
 import { CibaError } from '../../lib/errors.js';
-import { Events } from '../../lib/events.js';
 import type { StoredDelivery } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import type { RedisClient } from '../../lib/store/redis-connection.js';
@@ -102,7 +102,7 @@ test('F17 a push that an earlier turn has kept is not said before a replica has 
   await expect(store.outbox.keepBody(handle, 'tokens')).rejects.toMatchObject(unknown);
   const due = (await store.outbox.find(handle)) as StoredDelivery;
   expect(due.body).toBe('tokens');
-  const messages = new PushMessages({ outbox: store.outbox, recipients: {} as never, events: new Events() });
+  const messages = new PushMessages({ outbox: store.outbox, recipients: {} as never, events: new Emitter() });
   const message = (): Promise<unknown> => messages.of(due, {} as never, () => true);
   await expect(message()).rejects.toMatchObject(unknown);
   pair.link.thaw();

@@ -10,7 +10,7 @@ import { text } from 'node:stream/consumers';
 import { jest } from '@jest/globals';
 import express, { type RequestHandler } from 'express';
 import { KnownCredentials } from '../../lib/provider/known-credentials.js';
-import { settingsOf } from '../../lib/settings.js';
+import { settingsOf } from '../../lib/settings/settings.js';
 import { MemoryStore } from '../../lib/store/memory.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import { findAccount, pollClient } from '../support/configuration.js';

@@ -4,7 +4,7 @@ import type { Paths } from '../../provider/attach.js';
 import { LOOPBACK_ENDPOINT } from '../../provider/client-endpoint.js';
 import { approvalOf, COMPAT, COMPAT_SUBJECT } from '../../provider/compat.js';
 import { CIBA_GRANT } from '../../provider/names.js';
-import type { CompatSettings } from '../../settings.js';
+import type { CompatSettings } from '../../settings/compat.js';
 import { pathsOf } from './endpoint-aliases.js';
 import { GRANT_ALIAS, realGrants } from './grant-alias.js';
 

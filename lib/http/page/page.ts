@@ -5,7 +5,7 @@ import type { Links } from '../../request/links.js';
 import type { Requests } from '../../request/requests.js';
 import type { Seals } from '../../request/seals.js';
 import type { RequestView } from '../../request/view.js';
-import type { PageSettings } from '../../settings.js';
+import type { PageSettings } from '../../settings/page.js';
 import { isBodyError } from '../body-error.js';
 import { isPathError } from '../path-error.js';
 import { ASSETS_VERSION, SCRIPT, STYLE } from './assets.js';
