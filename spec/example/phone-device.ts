@@ -71,6 +71,16 @@ export class PhoneDevice {
     await this.#session.send('ServiceWorker.deliverPushMessage', { origin, registrationId, data });
   }
 
+  /** Receives a message, once more where nothing comes of it: Chromium loses one now and then that comes when its worker has just begun. */
+  async receiveUntilShown(message: Pick<PushMessage, 'data'>, count: number): Promise<void> {
+    const asShown = async (): Promise<boolean> => (await this.notifications()).length === count;
+    await until(`${count} notifications are shown`, async () => {
+      await this.receive(message);
+      await until('that comes of the message', asShown, 5_000);
+      return true;
+    });
+  }
+
   async manifest(): Promise<{ readonly errors: readonly unknown[]; readonly data: string }> {
     const { errors, data = '' } = await this.#session.send('Page.getAppManifest');
     return { errors, data };

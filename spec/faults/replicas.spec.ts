@@ -176,9 +176,11 @@ test('F17 on a cluster the replicas of the node that has the request are asked, 
     await until('the replica knows its primary', async () => {
       return (await admin.call('CLUSTER', 'REPLICATE', firstId)) === 'OK';
     });
-    await until('the replica has everything', async () =>
-      (await first.info('replication')).includes('state=online'),
-    );
+    // Online it is as soon as it has been sent everything: it acknowledges nothing before it has read that.
+    await until('the replica acknowledges', async () => {
+      await first.publish('anything', '');
+      return /state=online,offset=[1-9]/.test(await first.info('replication'));
+    });
     const requests = await Promise.all(Array.from({ length: 60 }, () => ask(wide)));
     const decided = await Promise.all(
       requests.map(async (request) => {
