@@ -1,5 +1,6 @@
+import { slotOf } from '../lib/store/slot.js';
 import { pollClient } from './support/configuration.js';
-import { type ClientOptions, startRedis, type TestRedis } from './support/redis-server.js';
+import { type ClientOptions, startCluster, startRedis, type TestRedis } from './support/redis-server.js';
 import { asked, type PluginServer, type PluginServerOptions, pluginServer } from './support/server.js';
 import { until } from './support/until.js';
 
@@ -118,4 +119,24 @@ test('what no process takes is late', async () => {
   expect((await waiting.ciba.health()).prompts).toEqual({ working: false, late: 0 });
   waiting.advance(20);
   expect((await waiting.ciba.health()).prompts).toEqual({ working: false, late: 1 });
+});
+
+test('of a cluster it is the node with the key of the look', async () => {
+  const cluster = await startCluster();
+  try {
+    const { ciba } = serverOf({ redis: cluster.client() });
+    expect(await ciba.health()).toMatchObject({
+      ready: true,
+      store: { state: 'ok', restarts: undefined, evictionPolicy: 'noeviction' },
+    });
+    const node = cluster.nodes[Math.floor((slotOf('{health}') * 3) / 16_384)];
+    node?.pause();
+    expect(await ciba.health()).toMatchObject({ ready: false, store: { state: 'unavailable' } });
+    node?.resume();
+    await until('it is ready again', async () => (await ciba.health()).ready);
+    await server?.close();
+    server = undefined;
+  } finally {
+    await cluster.stop();
+  }
 });

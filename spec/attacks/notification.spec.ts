@@ -186,6 +186,8 @@ attackSpecs('Notification endpoint: registration, SSRF, answers', {
     });
     // Those that are begun are the spec's own, to the server: three at most.
     expect(begun).toBeLessThanOrEqual(3);
+    // Told once it is stored.
+    await until('it is told', () => server.heard.includes('delivery.failed'));
     expect(server.events.find(({ name }) => name === 'delivery.failed')?.event).toMatchObject({
       reason: 'refused',
     });
