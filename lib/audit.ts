@@ -24,7 +24,12 @@ const ENTRIES: { readonly [Name in CibaEventName]?: (event: CibaEvents[Name]) =>
   'redemption.released': ({ error }) => ({ by: 'server', outcome: 'approved', reason: error }),
   'redemption.lost': ({ reason }) => ({ by: 'server', outcome: 'approved', reason }),
   'delivery.delivered': ({ mode }) => ({ by: 'server', outcome: mode === 'push' ? 'delivered' : 'told' }),
-  'delivery.failed': ({ reason }) => ({ by: 'server', outcome: 'undeliverable', reason }),
+  // Who is not pinged may come for the tokens.
+  'delivery.failed': ({ mode, reason }) => ({
+    by: 'server',
+    outcome: mode === 'push' ? 'undeliverable' : 'not_told',
+    reason,
+  }),
   'delivery.retried': () => ({ by: 'server', outcome: 'waiting' }),
 };
 

@@ -28,9 +28,10 @@ import { Seals } from './request/seals.js';
 import { UnderWay } from './request/under-way.js';
 import { type Settings, settingsOf } from './settings/settings.js';
 import { MemoryStore } from './store/memory.js';
+import { FIRST_TURN } from './store/outbox.js';
 import { RedisStore } from './store/redis.js';
 import type { Store } from './store/store.js';
-import { checkDelivery, deliveryOf, FIRST_TURN, type Parts, promptingOf, type Working } from './working.js';
+import { checkDelivery, deliveryOf, type Parts, promptingOf, type Working } from './working.js';
 
 /** A process's part in prompting people and in telling ping and push clients: made by {@link Ciba.worker}. */
 export interface CibaWorker {

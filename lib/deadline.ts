@@ -5,7 +5,6 @@ export class DeadlineError extends Error {
 
 /** Waits so many milliseconds for something that may never come. It is not stopped: what becomes of it later is the caller's to hear. */
 export function within<T>(milliseconds: number, what: string, work: Promise<T>): Promise<T> {
-  // By hand, and not with Promise.race: every command to the store passes here.
   return new Promise((resolve, reject) => {
     const late = (): void => reject(new DeadlineError(`${what} took longer than ${milliseconds} ms`));
     // What has come already is heard first: a process that was busy for so long has not read it yet.

@@ -11,7 +11,10 @@ export class Emitter {
       try {
         await listener(event);
       } catch (cause) {
-        process.emitWarning(`a listener of ${name} failed: ${String(cause)}`, 'CibaWarning');
+        process.emitWarning(
+          `a listener of ${name} failed: ${cause instanceof Error ? `${cause.name}: ${cause.message}` : typeof cause}`,
+          'CibaWarning',
+        );
       }
     };
     this.#emitter.on(name, guarded);

@@ -83,7 +83,7 @@ export interface AuditEntry {
    */
   readonly by: 'client' | 'person' | 'server' | undefined;
   /**
-   * Where it left the request: `pending`, `approved`, `denied`, `cancelled`, `expired`, `claimed`, `redeemed`, `told`, `delivered`, `undeliverable`
+   * Where it left the request: `pending`, `approved`, `denied`, `cancelled`, `expired`, `claimed`, `redeemed`, `told`, `not_told`, `delivered`, `undeliverable`
    * or `waiting`; of a client and a person `blocked` or `unblocked`; `refused` where nothing has changed.
    */
   readonly outcome: string;

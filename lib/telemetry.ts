@@ -137,7 +137,8 @@ function time(ciba: Ciba, meter: Meter, api: Api): () => void {
     );
   }
   return ciba.on('timing', (timing) => {
-    const { of, kind, outcome, seconds } = timing;
+    const { of, kind, seconds } = timing;
+    const outcome = bounded(timing.outcome);
     histograms
       .get(of)
       ?.record(seconds, { 'ciba.outcome': outcome, ...(kind !== undefined && { [KINDS[of]]: kind }) });
@@ -212,5 +213,16 @@ function prompted(channel: string, outcome: string, reason?: string): readonly [
 }
 
 function delivery(mode: string, outcome: string, reason: string): readonly [CounterName, Attributes] {
-  return ['ciba.deliveries', { 'ciba.mode': mode, 'ciba.outcome': outcome, 'error.type': reason }];
+  const attributes = { 'ciba.mode': mode, 'ciba.outcome': outcome, 'error.type': bounded(reason) };
+  return ['ciba.deliveries', attributes];
 }
+
+/** Statuses that endpoints answer with. Any other is told as its class: an endpoint must not make a series of each number there is. */
+const STATUSES: ReadonlySet<string> = new Set(
+  [200, 201, 202, 204, 301, 302, 303, 307, 308, 400, 401, 403, 404, 405, 408, 410, 413, 415, 422, 425, 429]
+    .concat(500, 501, 502, 503, 504)
+    .map(String),
+);
+
+const bounded = (word: string): string =>
+  /^\d{3}$/.test(word) && !STATUSES.has(word) ? `${word[0]}xx` : word;

@@ -32,9 +32,6 @@ export interface Parts {
   readonly settings: Settings;
 }
 
-/** The turn that a decision makes due. */
-export const FIRST_TURN = 1;
-
 const isTold = (modes: ReadonlySet<string>): boolean => modes.has('ping') || modes.has('push');
 
 export function checkDelivery(modes: ReadonlySet<string>, { redis, delivery, channels }: Settings): void {

@@ -1,3 +1,4 @@
+import { Emitter } from '../lib/emitter.js';
 import { onEveryStore } from './support/every-store.js';
 import { ask, asked, poll, post } from './support/server.js';
 
@@ -59,4 +60,14 @@ onEveryStore('an audit log', (make) => {
       'poll.expired - expired',
     ]);
   });
+});
+
+test('a ping that was given up leaves the approval where it was, a push does not [SEC-16]', () => {
+  const events = new Emitter();
+  const outcomes: string[] = [];
+  events.on('audit', ({ outcome }) => void outcomes.push(outcome));
+  for (const mode of ['ping', 'push'] as const) {
+    events.emit('delivery.failed', { handle: 'one', clientId: 'till', mode, attempts: 1, reason: '403' });
+  }
+  expect(outcomes).toEqual(['not_told', 'undeliverable']);
 });

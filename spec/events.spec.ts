@@ -175,3 +175,18 @@ describe('a listener', () => {
     expect(heard).toEqual(['other']);
   });
 });
+
+test('a listener may throw whatever it likes', async () => {
+  const events = new Emitter();
+  const warned = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+  try {
+    events.on('poll.expired', () => {
+      throw Object.create(null);
+    });
+    events.emit('poll.expired', { handle: 'one', clientId: 'till' });
+    await until('the process is warned', () => warned.mock.calls.length > 0, 5_000);
+    expect(warned.mock.calls[0]?.[0]).toBe('a listener of poll.expired failed: object');
+  } finally {
+    warned.mockRestore();
+  }
+});

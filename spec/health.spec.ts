@@ -1,3 +1,4 @@
+import { reasonOf } from '../lib/store/redis-health.js';
 import { slotOf } from '../lib/store/slot.js';
 import { pollClient } from './support/configuration.js';
 import { type ClientOptions, startCluster, startRedis, type TestRedis } from './support/redis-server.js';
@@ -139,4 +140,33 @@ test('of a cluster it is the node with the key of the look', async () => {
   } finally {
     await cluster.stop();
   }
+});
+
+test.each([
+  ['READONLY', "READONLY You can't write against a read only replica."],
+  [
+    'READONLY',
+    "ERR Error running script (call to f_0): @user_script:1: -READONLY You can't write against it.",
+  ],
+  [
+    'OOM',
+    "ERR Error running script (call to f_0): @user_script:1: -OOM command not allowed when used memory > 'maxmemory'.",
+  ],
+  ['LOADING', 'LOADING Redis is loading the dataset in memory'],
+])('%s is told of a script by Redis 7, and by Redis 6 in other words', (reason, message) => {
+  expect(reasonOf(Object.assign(new Error(message), { name: 'ReplyError' }))).toBe(reason);
+});
+
+test('a look at a Redis that is away is no fault of the store', async () => {
+  redis = await startRedis();
+  const { ciba, heard } = serverOf({
+    redis: redis.client(),
+    hooks: { deliveryModes: ['poll', 'ping'] },
+    ciba: { channels: [{ name: 'pager', send: async () => {} }], delivery: { worker: false } },
+  });
+  expect((await ciba.health()).deliveries).toMatchObject({ late: 0 });
+  redis.pause();
+  const late = { working: false, late: undefined };
+  expect(await ciba.health()).toMatchObject({ ready: false, deliveries: late, prompts: late });
+  expect(heard).toEqual([]);
 });

@@ -7,6 +7,7 @@ import {
   SimpleSpanProcessor,
 } from '@opentelemetry/sdk-trace-base';
 import { telemetry } from 'oidc-provider-ciba/telemetry';
+import { Emitter } from '../lib/emitter.js';
 import { pollClient } from './support/configuration.js';
 import { startReceiver, status } from './support/receiver.js';
 import { startRedis, type TestRedis } from './support/redis-server.js';
@@ -173,4 +174,25 @@ test('what is stopped hears nothing any more', async () => {
   const found = await collected();
   expect(countsOf(found.get('ciba.requests'))).toEqual({ accepted: 1 });
   expect(found.get('ciba.ready') ?? []).toEqual([]);
+});
+
+test('an endpoint makes no series of each status that there is', async () => {
+  const events = new Emitter();
+  ends.push(telemetry({ on: events.on.bind(events), health: async () => ({}) } as never));
+  for (let status = 500; status < 600; status += 1) {
+    const reason = String(status);
+    events.emit('delivery.delayed', {
+      handle: 'one',
+      clientId: 'till',
+      mode: 'ping',
+      attempts: 1,
+      seconds: 1,
+      reason,
+    });
+    events.time(() => ({ of: 'delivery', seconds: 1, outcome: reason, failed: true, kind: 'ping' }));
+  }
+  const found = await collected();
+  for (const name of ['ciba.deliveries', 'ciba.delivery.duration']) {
+    expect(Object.values(countsOf(found.get(name))).sort()).toEqual([1, 1, 1, 1, 1, 95]);
+  }
 });

@@ -8,7 +8,7 @@ import type { Bulkhead } from './bulkhead.js';
 import type { Callback, TellingMode } from './callback.js';
 import { pingBody } from './message.js';
 import { type Note, noteOf } from './note.js';
-import type { Answer, Outgoing } from './outgoing.js';
+import { type Answer, type Outgoing, reasonOf } from './outgoing.js';
 import { PushMessages } from './push-messages.js';
 import { type Recipients, SERVER_WITHIN, type TokenResponse } from './recipients.js';
 import { delayBefore, jittered, judge } from './retry-policy.js';
@@ -268,9 +268,6 @@ function withinFor({ mode, due: { request } }: Turn): number {
   if (request.status === 'expired') return WITHIN[mode];
   return Math.min(WITHIN[mode], Math.max(LEAST_WITHIN, request.remaining));
 }
-
-const reasonOf = (answer: Answer): string =>
-  answer.kind === 'answered' ? String(answer.status) : answer.kind === 'failed' ? answer.reason : 'refused';
 
 const originOf = (endpoint: string): string => (URL.canParse(endpoint) ? new URL(endpoint).origin : endpoint);
 

@@ -36,6 +36,10 @@ export type Answer =
   /** Never sent: the endpoint, or the address that its name leads to, is not allowed. The reason goes after the endpoint's name. */
   | { readonly kind: 'refused'; readonly reason: string };
 
+/** An answer in a word: its status code, or why there is none. */
+export const reasonOf = (answer: Answer): string =>
+  answer.kind === 'answered' ? String(answer.status) : answer.kind === 'failed' ? answer.reason : 'refused';
+
 /** RFC 9525 2, 4.1: a certificate names its server in its alternative names; Node also takes the common name where it has none. */
 function checkNames(host: string, certificate: PeerCertificate): Error | undefined {
   if (!certificate.subjectaltname) return new Error('the certificate has no alternative names');

@@ -1,7 +1,7 @@
 import type { Emitter } from '../emitter.js';
 import { handleOf } from '../request/handle.js';
 import type { Status, Store } from '../store/store.js';
-import type { Answer, Outgoing } from './outgoing.js';
+import { type Outgoing, reasonOf } from './outgoing.js';
 
 /** A request that was acknowledged, and where its client is told of it. */
 export interface Acknowledged {
@@ -117,6 +117,3 @@ export class StatusNotifications {
     this.#parts.events.emit('compat.told', { handle, clientId, status, reason: reasonOf(answer) });
   }
 }
-
-const reasonOf = (answer: Answer): string =>
-  answer.kind === 'answered' ? String(answer.status) : answer.kind === 'failed' ? answer.reason : 'refused';

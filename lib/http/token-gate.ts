@@ -96,7 +96,7 @@ export class TokenGate {
           }
           underWay.end();
           finish(req);
-          if (!res.destroyed) send(res, found.result, found.wait);
+          if (!res.destroyed && !res.headersSent) send(res, found.result, found.wait);
         },
         // A store that does not answer is told by the provider's road, which asks it as the same poll.
         leave,

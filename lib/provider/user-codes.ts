@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { type Client, errors, type KoaContextWithOIDC } from 'oidc-provider';
 import type { Emitter } from '../emitter.js';
 import type { CibaOptions } from '../options.js';
+import { matchesUserCode } from '../request/user-code.js';
 import { inBackground } from '../store/in-background.js';
 import type { Guess, Store } from '../store/store.js';
 import { exchangeOf } from './exchange.js';
@@ -48,8 +49,11 @@ export class UserCodes {
       this.#events.emit('request.limited', { clientId, accountId, limit: 'user_code' });
       throw limited(exchange, 'user_code');
     }
-    // Nobody has a code; guesses of one count as those of a person's do.
-    const right = exchange.nobody === undefined && (await this.#ask(accountId, userCode, takeBack));
+    // Nobody has a code; guesses of one count as those of a person's do, and take as long as `matchesUserCode` does.
+    const right =
+      exchange.nobody === undefined
+        ? await this.#ask(accountId, userCode, takeBack)
+        : await matchesUserCode(userCode, undefined);
     if (!right) throw new errors.InvalidUserCode('user_code is not valid');
     await failClosed(exchange, () => this.#store.guessedRight(guess));
   }

@@ -6,7 +6,7 @@ interface Waiting {
   readonly late: (error: DeadlineError) => void;
 }
 
-/** How late a look may be before it is put off by as much again, in milliseconds. */
+/** How late a look may be before it is put off, once, by as much again, in milliseconds. */
 const AWAY = 100;
 
 /** Deadlines of one length. They share a timer: one each would cost a poll more than reading its answer. */
@@ -16,6 +16,7 @@ export class Deadlines {
   /** In the order in which they end, since all are equally long. */
   readonly #waiting = new Set<Waiting>();
   #ticking = false;
+  #putOff = false;
 
   constructor(milliseconds: number, what: string) {
     this.#milliseconds = milliseconds;
@@ -48,10 +49,12 @@ export class Deadlines {
     this.#ticking = false;
     const now = performance.now();
     // This process was away itself, and may not have sent yet what it waits for.
-    if (now - due > AWAY) {
+    if (now - due > AWAY && !this.#putOff) {
+      this.#putOff = true;
       this.#tick(AWAY);
       return;
     }
+    this.#putOff = false;
     for (const waiting of this.#waiting) {
       if (waiting.until > now) {
         this.#tick(Math.ceil(waiting.until - now));

@@ -2,7 +2,7 @@
 export interface StoreHealth {
   /** `ok`: it answers and takes writes. `read_only`: it answers and takes none. `unavailable`: it did not answer in time. */
   readonly state: 'ok' | 'read_only' | 'unavailable';
-  /** Why it is not `ok`: a word of Redis's, such as `READONLY`, `OOM` or `MISCONF`, or `timeout`, `closed`. */
+  /** Why it is not `ok`: a word of Redis's, such as `READONLY`, `OOM` or `MISCONF`, or `timeout`, `connection`. */
   readonly reason: string | undefined;
   /** How long it took to answer, in milliseconds. */
   readonly latency: number | undefined;

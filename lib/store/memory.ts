@@ -4,7 +4,7 @@ import { MemoryDecisions } from './memory-decisions.js';
 import { MemoryLimits } from './memory-limits.js';
 import { MemoryOutbox } from './memory-outbox.js';
 import { MemoryPrompts } from './memory-prompts.js';
-import { EXPIRY_GRACE } from './outbox.js';
+import { EXPIRY_GRACE, FIRST_TURN } from './outbox.js';
 import type {
   ClaimAttempt,
   ClaimResult,
@@ -67,9 +67,9 @@ export class MemoryStore implements Store {
       status: 'pending',
       interval: request.interval,
       ...(callback && {
-        delivery: { state: 'waiting', attempts: 0, turn: 1, dueAt: 0, callback },
+        delivery: { state: 'waiting', attempts: 0, turn: FIRST_TURN, dueAt: 0, callback },
       }),
-      ...(prompted && { prompt: { turn: 1, advanced: {} } }),
+      ...(prompted && { prompt: { turn: FIRST_TURN, advanced: {} } }),
     });
     // Whoever blocks the client reads the list after that: either sees the other.
     if (this.#limits.isBlocked(request)) {

@@ -97,3 +97,6 @@ export const TAKEN_FOR = 10_000;
 
 /** How much longer than its request a callback lives that may have to tell of the expiry, in milliseconds. */
 export const EXPIRY_GRACE = 60_000;
+
+/** The turn in which a client is told first, or a person prompted. */
+export const FIRST_TURN = 1;

@@ -5,12 +5,12 @@ import { COMMAND_TIMEOUT } from './redis-connection.js';
 import type { RedisScripts } from './redis-scripts.js';
 
 /** What Redis says where it answers and takes no writes: of a replica, of a full memory, of a disk that fails, of replicas that are gone. */
-const READ_ONLY: ReadonlySet<string> = new Set(['READONLY', 'OOM', 'MISCONF', 'NOREPLICAS']);
+const READ_ONLY = /\b(?:READONLY|OOM|MISCONF|NOREPLICAS)\b/;
 
 /** How long what was written for a look lives, in milliseconds: not until the next one. */
 const PROBE_LIFE = 1;
 
-/** Looks whether a Redis answers and takes writes: by a write. Of a cluster it is the node that the key lies on. */
+/** Looks whether a Redis answers and takes writes: by a write, of a cluster to the node that the key lies on. INFO is of any node. */
 export class RedisHealth {
   readonly #redis: RedisScripts;
   readonly #key: string;
@@ -34,7 +34,7 @@ export class RedisHealth {
       return { state: 'ok', reason: undefined, latency, ...this.#told(String(server), String(memory)) };
     } catch (error) {
       const reason = reasonOf(error);
-      const isReadOnly = READ_ONLY.has(reason);
+      const isReadOnly = READ_ONLY.test(reason);
       return {
         state: isReadOnly ? 'read_only' : 'unavailable',
         reason,
@@ -61,8 +61,10 @@ export class RedisHealth {
   }
 }
 
-function reasonOf(error: unknown): string {
+/** What Redis says stands in front, or before Redis 7 somewhere in what it says of a script. */
+export function reasonOf(error: unknown): string {
   if (error instanceof DeadlineError) return 'timeout';
   const { name, message } = error as Error;
-  return (name === 'ReplyError' && /^[A-Z]+/.exec(message)?.[0]) || 'connection';
+  if (name !== 'ReplyError') return 'connection';
+  return (READ_ONLY.exec(message) ?? /^[A-Z]+/.exec(message))?.[0] ?? 'connection';
 }

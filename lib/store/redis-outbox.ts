@@ -42,10 +42,10 @@ export class RedisOutbox implements Outbox {
 
   async due(limit: number): Promise<{ handle: string; turn: number }[]> {
     const handles = (await this.#redis.run('due', [this.#waiting], [limit, TAKEN_FOR])) as string[];
-    const turns = await this.#redis.send((redis) =>
-      Promise.all(handles.map((handle) => redis.hget(requestKey(this.#prefix, handle), 'turn'))),
-    );
-    return handles.map((handle, index) => ({ handle, turn: Number(turns[index]) }));
+    return each(handles, async (handle) => {
+      const turn = await this.#redis.send((redis) => redis.hget(requestKey(this.#prefix, handle), 'turn'));
+      return { handle, turn: Number(turn) };
+    });
   }
 
   async list(): Promise<{ waiting: string[]; failed: string[] }> {
@@ -55,7 +55,7 @@ export class RedisOutbox implements Outbox {
   }
 
   async late(): Promise<number> {
-    return (await this.#redis.run('late', [this.#waiting], [LATE_AFTER])) as number;
+    return (await this.#redis.tryRun('late', [this.#waiting], [LATE_AFTER])) as number;
   }
 
   async find(handle: string): Promise<StoredDelivery | undefined> {
@@ -137,3 +137,12 @@ type Telling = [
 ];
 
 type Found = [...ToldRequest, ...Telling];
+
+/** What is due of each handle. One whose node does not answer comes again by itself, and keeps nobody else waiting. */
+export async function each<T>(
+  handles: readonly string[],
+  find: (handle: string) => Promise<T>,
+): Promise<T[]> {
+  const found = await Promise.allSettled(handles.map(find));
+  return found.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
+}

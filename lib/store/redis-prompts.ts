@@ -7,7 +7,7 @@ import {
   type StoredPrompt,
 } from './prompts.js';
 import { requestKey } from './redis-keys.js';
-import { INDEX_LIFE } from './redis-outbox.js';
+import { each, INDEX_LIFE } from './redis-outbox.js';
 import type { RedisScripts } from './redis-scripts.js';
 import type { RedisTexts, ToldRequest } from './redis-texts.js';
 import { PROMPTED_WITHIN } from './store.js';
@@ -37,13 +37,11 @@ export class RedisPrompts implements Prompts {
 
   async due(limit: number): Promise<{ handle: string; turn: number }[]> {
     const handles = (await this.#redis.run('due', [this.#index], [limit, PROMPT_TAKEN_FOR])) as string[];
-    // One that cannot be read must not keep the others from being prompted.
-    const found = await Promise.all(handles.map((handle) => this.#found(handle)));
-    return handles.map((handle, index) => ({ handle, turn: found[index]?.[8] ?? 0 }));
+    return each(handles, async (handle) => ({ handle, turn: (await this.#found(handle))?.[8] ?? 0 }));
   }
 
   async late(): Promise<number> {
-    return (await this.#redis.run('late', [this.#index], [LATE_AFTER])) as number;
+    return (await this.#redis.tryRun('late', [this.#index], [LATE_AFTER])) as number;
   }
 
   async find(handle: string): Promise<StoredPrompt | undefined> {

@@ -41,18 +41,19 @@ export class ReplicaScripts {
   }
 
   async run(script: Script, keys: readonly string[], args: Step['args']): Promise<unknown> {
+    const since = performance.now();
     await whenReady(this.#connection);
-    return this.#run(script, keys, args);
+    return this.#run({ script, keys, args, since });
   }
 
   close(): void {
     this.#connection.disconnect();
   }
 
-  #run(script: Script, keys: readonly string[], args: Step['args']): Promise<unknown> {
+  #run(asked: Omit<Step, 'resolve' | 'reject'>): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const step = { script, keys, args, since: performance.now(), resolve, reject };
-      const server = serverOf(this.#connection, keys);
+      const step = { ...asked, resolve, reject };
+      const server = serverOf(this.#connection, asked.keys);
       const others = this.#waiting.get(server);
       if (others) others.push(step);
       else {
@@ -100,10 +101,10 @@ export class ReplicaScripts {
   }
 
   /** By itself a script is led to whoever has its slot now; its repeat then goes there as well. */
-  #follow({ script, keys, args, resolve, reject }: Step): void {
+  #follow({ script, keys, args, since, resolve, reject }: Step): void {
     this.#connection
       .eval(script.lua, script.numberOfKeys, ...keys, ...args)
-      .then(() => this.#run(script, keys, args))
+      .then(() => this.#run({ script, keys, args, since }))
       .then(resolve, reject);
   }
 }

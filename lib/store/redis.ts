@@ -2,7 +2,7 @@ import { hash } from 'node:crypto';
 import type { StoreHealth } from './health.js';
 import { inBackground } from './in-background.js';
 import { POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
-import { EXPIRY_GRACE } from './outbox.js';
+import { EXPIRY_GRACE, FIRST_TURN } from './outbox.js';
 import type { RedisClient } from './redis-connection.js';
 import { RedisDecisions } from './redis-decisions.js';
 import { RedisHealth } from './redis-health.js';
@@ -28,9 +28,6 @@ import type {
   Store,
   StoredRequest,
 } from './store.js';
-
-/** The turn in which a person is prompted first. */
-const FIRST_TURN = 1;
 
 /** What a store in Redis does beyond the contract. */
 export interface RedisStoreOptions {

@@ -4,6 +4,7 @@ import {
   type Server as HttpServer,
   request as httpRequest,
   type RequestListener,
+  type ServerResponse,
 } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { text } from 'node:stream/consumers';
@@ -16,6 +17,7 @@ import { RedisStore } from '../../lib/store/redis.js';
 import { findAccount, pollClient } from '../support/configuration.js';
 import { onEveryStore } from '../support/every-store.js';
 import { asked, basic, CIBA_GRANT, type PluginServer, type PluginServerOptions } from '../support/server.js';
+import { until } from '../support/until.js';
 
 /** An answer, less what another road may do differently: the time, and what Express and CORS add. */
 interface Answer {
@@ -497,6 +499,31 @@ onEveryStore('the token gate', (make, redis) => {
     await server.approve(id);
     expect(errorOf(await send(port, id))).toBe('seen');
     expect(seen).toEqual([formOf(id)]);
+  });
+});
+
+onEveryStore('the gate beside a server that answers for itself', (make) => {
+  it('says nothing more', async () => {
+    const server = make();
+    const authReqId = await asked(server);
+    let begun: ServerResponse | undefined;
+    let answers = false;
+    const { port } = await listen(server, (app) => (req, res) => {
+      app(req, res);
+      if (!answers) return;
+      // As a time limit of the server's own would; what the gate throws then nobody hears, which ends the process.
+      res.writeHead(503).write(' ');
+      begun = res;
+    });
+    await send(port, authReqId);
+    server.advance(10);
+    answers = true;
+    const answered = send(port, authReqId);
+    const polls = (): number => server.heard.filter((name) => name === 'poll.pending').length;
+    await until('the poll is over', () => polls() === 2);
+    await new Promise(setImmediate);
+    begun?.end();
+    expect((await answered).status).toBe(503);
   });
 });
 

@@ -1,4 +1,6 @@
+import { createHook } from 'node:async_hooks';
 import { errors } from 'oidc-provider';
+import { hashUserCode, matchesUserCode } from 'oidc-provider-ciba';
 import { codeClient, pollClient } from '../support/configuration.js';
 import { onEveryStore } from '../support/every-store.js';
 import { ask, asked, type PluginServer, type PluginServerOptions, poll } from '../support/server.js';
@@ -75,6 +77,33 @@ onEveryStore('where unknown users are hidden', (make) => {
     expect([none.body.error, wrong.body.error]).toEqual(['missing_user_code', 'invalid_user_code']);
     const known = await ask(server, { user_code: '4321' }, sending);
     expect(wrong.body).toEqual(known.body);
+  });
+
+  it('a code of nobody is hashed as one of a person is [SEC-4] [UC-3]', async () => {
+    const { options } = hiding({ config: { clients: [codeClient] } });
+    const hash = await hashUserCode('1234');
+    const ciba = {
+      ...options.ciba,
+      verifyUserCode: (_: string, code: string) => matchesUserCode(code, hash),
+    };
+    const server = make({ ...options, ciba, hooks: { ...options.hooks, verifyUserCode: undefined } });
+    let hashed = 0;
+    const hook = createHook({
+      init(_id, type) {
+        if (type === 'SCRYPTREQUEST') hashed += 1;
+      },
+    }).enable();
+    try {
+      const counts = [];
+      for (const hint of ['alice', 'mallory']) {
+        hashed = 0;
+        await ask(server, { login_hint: hint, user_code: '4321' }, { client: 'coder' });
+        counts.push(hashed);
+      }
+      expect(counts).toEqual([1, 1]);
+    } finally {
+      hook.disable();
+    }
   });
 
   it('guesses of codes are met by the same answers [SEC-4] [UC-8]', async () => {
