@@ -104,7 +104,7 @@ export interface CibaEvents {
     readonly expiresIn: number;
     readonly requestedExpiry: number | undefined;
   };
-  /** The backchannel authentication endpoint refused a request; nothing pends. */
+  /** The backchannel authentication endpoint refused a request; nothing pends that anybody could decide. */
   'request.refused': { readonly clientId: string | undefined; readonly error: string };
   /**
    * A request was refused, and nobody was prompted, because a limit is reached: of pending requests, of denied ones, of wrong user
@@ -155,7 +155,10 @@ export interface CibaEvents {
   'redemption.repeated': RequestEvent;
   /** The provider refused after the claim, or the client has gone; the approval is there for the next poll. */
   'redemption.released': RequestEvent & { readonly error: string | undefined };
-  /** The redemption could not be settled in time, so what was issued is destroyed and the approval is given back. */
+  /**
+   * The redemption could not be settled in time, so what was issued is destroyed. The approval is given back, unless another poll has redeemed
+   * it meanwhile.
+   */
   'redemption.lost': RequestEvent & { readonly reason: 'too_late' | 'store_unavailable' };
   /** A channel has reached the person. */
   'prompt.sent': PromptEvent;

@@ -84,20 +84,20 @@ export interface LongPollingOptions {
 }
 
 /**
- * How often people may be asked (CIBA Core 7.1.2, 14); see {@link CibaOptions.limits}. All may be left out, each may be `false`. Over
+ * How often people may be asked (CIBA Core 7.1.2, 14); see {@link CibaOptions.limits}. All may be left out, each but `cooldown` may be `false`. Over
  * a limit of an account nobody is prompted and the client hears 403 `access_denied`, over that of a client 429
  * `temporarily_unavailable`.
  */
 export interface LimitOptions {
-  /** How many requests of one account may be pending at a time. 1 to 1000. Default 10. */
+  /** How many requests of one account may be pending at a time. 1 to 1000, or `false` for any number. Default 10. */
   readonly pendingPerAccount?: number | false | undefined;
-  /** How many of those one client may have made. 1 to 1000. Default 5. */
+  /** How many of those one client may have made. 1 to 1000, or `false` for any number. Default 5. */
   readonly pendingPerAccountAndClient?: number | false | undefined;
-  /** How many requests of one client may be pending at a time, whoever is asked. 1 to 1000000. Default 10000. */
+  /** How many requests of one client may be pending at a time, whoever is asked. 1 to 1000000, or `false` for any number. Default 10000. */
   readonly pendingPerClient?: number | false | undefined;
   /**
    * How many requests of one client a person may deny or let expire, or the client take back, before that client has to leave
-   * them alone for a while. 1 to 100. Default 3.
+   * them alone for a while. 1 to 100, or `false` for any number. Default 3.
    */
   readonly refusals?: number | false | undefined;
   /** How long a request that was denied, expired or taken back counts, in seconds. 10 to 86400. Default 600. */
@@ -293,7 +293,7 @@ export interface CibaOptions {
   /**
    * How long a client's secret that the provider has checked need not be checked again to say that a request is still pending, in seconds.
    * Everything else is always checked. A secret that was changed hears no more than that. 0 to 300, with 0 every poll is checked. Default 60.
-   * Middleware of `provider.use()` and the provider's events do not see such polls.
+   * Middleware of `provider.use()` or behind the router, and the provider's events, do not see such polls.
    */
   readonly rememberCredentials?: number | undefined;
   /**
@@ -301,7 +301,10 @@ export interface CibaOptions {
    * none, every poll is answered at once.
    */
   readonly longPolling?: LongPollingOptions | undefined;
-  /** How often people may be asked, one by one below, or `false` for as often as clients like. Default: each its own. */
+  /**
+   * How often people may be asked, one by one below, or `false` for no such limit; what a person has reported, and wrong user codes, count all the same.
+   * Default: each its own.
+   */
   readonly limits?: LimitOptions | false | undefined;
   /**
    * Finds the account of a `login_hint` (CIBA Core 7.1). Return nothing for an unknown one, which is then answered

@@ -34,8 +34,8 @@ export interface PageParts {
 }
 
 /**
- * The table of routes. A POST to either protocol endpoint goes on to the provider, whose pipeline the plugin has extended, and
- * passes whatever the server has put in front of it. The decision endpoints and the decision page are there only
+ * The table of routes. A POST to either protocol endpoint goes on to the provider, whose pipeline the plugin has extended, but for the polls
+ * that the gate answers. The decision endpoints and the decision page are there only
  * where the server says who is asking.
  */
 export function cibaRouter({ paths, requests, settings, page, gate, provider, used }: RouterParts): Router {

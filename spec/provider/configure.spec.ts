@@ -1,4 +1,4 @@
-import express from 'express';
+import express, { type RequestHandler } from 'express';
 import Provider, { type Configuration, errors } from 'oidc-provider';
 import { type ConfigurationWithCiba, createCiba } from 'oidc-provider-ciba';
 import request from 'supertest';
@@ -215,19 +215,26 @@ describe('the server’s own parts go on working', () => {
     expect(accessToken.length).toBeLessThan(43);
   });
 
-  it('middleware in front of the provider, which sees every request to both endpoints', async () => {
+  it('middleware in front of the router, which sees every request, and of the provider, which sees all but repeated polls', async () => {
     const server = serve();
     const app = express();
-    const seen: string[] = [];
-    app.use(server.ciba.router(server.provider));
-    app.use((req, _res, next) => {
-      seen.push(req.path);
-      next();
-    });
-    app.use(server.provider.callback());
+    const seen: Record<string, string[]> = { router: [], provider: [] };
+    const see =
+      (what: string): RequestHandler =>
+      (req, _res, next) => {
+        seen[what]?.push(req.path);
+        next();
+      };
+    app.use(see('router'), server.ciba.router(server.provider));
+    app.use(see('provider'), server.provider.callback());
     const guarded = { ...server, app };
-    await poll(guarded, await asked(guarded));
-    expect(seen).toEqual(['/backchannel', '/token']);
+    const authReqId = await asked(guarded);
+    await poll(guarded, authReqId);
+    await poll(guarded, authReqId);
+    expect(seen).toEqual({
+      router: ['/backchannel', '/token', '/token'],
+      provider: ['/backchannel', '/token'],
+    });
   });
 });
 
