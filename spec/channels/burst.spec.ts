@@ -87,9 +87,9 @@ describe('more requests at once than two processes have room for', () => {
         ),
     );
     const [first] = nodes as [RedisStore, RedisStore];
-    for (let begun = 0; begun < TOTAL; begun += 100) {
+    for (let begun = 0; begun < TOTAL; begun += 25) {
       await Promise.all(
-        Array.from({ length: 100 }, async () => {
+        Array.from({ length: 25 }, async () => {
           const { handle } = await ask(first, { prompted: true });
           await first.prompts.schedule(handle, 0);
         }),
