@@ -12,7 +12,5 @@ export default {
   },
   testTimeout: 120_000,
   maxWorkers: 2,
-  // For tools/test-matrix.mjs, which counts them.
-  setupFilesAfterEnv: process.env.SECOND_TRY === '1' ? ['<rootDir>/tools/second-try.mjs'] : [],
   reporters: ['default', '<rootDir>/tools/requirements-reporter.mjs'],
 };

@@ -55,17 +55,8 @@ export function promptingOf(
   const linkTo = (handle: string): string | undefined => links?.to(handle);
   const prompter = new Prompter({ prompts: store.prompts, queue, channels, chain, linkTo, events });
   const worker = new DueWorker(store.prompts, queue, (handle, turn) => prompter.work(handle, turn));
-  return {
-    queue,
-    worker,
-    here: () => worker.working,
-    async close() {
-      await worker.close();
-      await queue.close();
-      // One that cannot be closed must not keep the rest open.
-      await Promise.allSettled(channels.map(async (channel) => channel.close?.()));
-    },
-  };
+  // One that cannot be closed must not keep the rest open.
+  return working(queue, worker, () => Promise.allSettled(channels.map(async (channel) => channel.close?.())));
 }
 
 /** Telling ping and push clients, where either mode is on. */
@@ -87,6 +78,11 @@ export function deliveryOf(provider: Provider, configured: Configured, parts: Pa
     retention: settings.retention * 1000,
   });
   const worker = new DueWorker(store.outbox, queue, (handle, turn) => deliverer.deliver(handle, turn));
+  return working(queue, worker, () => outgoing.close());
+}
+
+/** The worker ends before what it works with. */
+function working(queue: DeliveryQueue, worker: DueWorker, end: () => unknown): Working {
   return {
     queue,
     worker,
@@ -94,7 +90,7 @@ export function deliveryOf(provider: Provider, configured: Configured, parts: Pa
     async close() {
       await worker.close();
       await queue.close();
-      outgoing.close();
+      await end();
     },
   };
 }

@@ -46,8 +46,7 @@ ${[...new Set(requirements.map(({ group }) => group))].map(section).join('\n\n')
 
 ## Versions
 
-The whole suite, on the oldest and the newest of what is supported (\`npm run test:matrix\`). A
-test that fails is run once more there; how many passed only then is a column of its own:
+The whole suite, on the oldest and the newest of what is supported (\`npm run test:matrix\`):
 
 ${matrixTable()}
 

@@ -2,7 +2,6 @@
 // own. `--line 2` runs one line; what follows `--` goes to jest (`npm run test:matrix -- --line 2 -- spec/http`).
 //
 // A line that ran in full has to hold the requirements, too, and is written down in docs/matrix.json, whether it passed or not.
-// A test that fails is run once more; how many passed only then is written down as well, and each is named.
 import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -85,20 +84,16 @@ function runSpecs(folder, env) {
   ];
   const { status, signal } = spawnSync('node', [...jest, '--json', `--outputFile=${report}`, ...jestArgs], {
     cwd: folder,
-    env: { ...env, SECOND_TRY: '1' },
+    env,
     // With --json jest prints the report too, and what people read to stderr.
     stdio: ['ignore', 'ignore', 'inherit'],
   });
   if (!existsSync(report)) throw new Error(`jest ended by ${signal ?? status} and left no report`);
-  const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, numPendingTests, testResults } =
-    JSON.parse(readFileSync(report, 'utf8'));
-  const again = testResults
-    .flatMap(({ assertionResults }) => assertionResults)
-    .filter(({ status, invocations }) => status === 'passed' && invocations > 1);
-  for (const { fullName } of again) console.log(`Passed the second time only: ${fullName}`);
+  const { numPassedTests, numFailedTests, numRuntimeErrorTestSuites, numPendingTests } = JSON.parse(
+    readFileSync(report, 'utf8'),
+  );
   return {
     passed: numPassedTests,
-    again: again.length,
     // A file that cannot be loaded has no test that could fail.
     failed: numFailedTests + numRuntimeErrorTestSuites + (holdsRequirements(folder, env) ? 0 : 1),
     skipped: numPendingTests,

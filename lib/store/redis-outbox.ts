@@ -8,6 +8,7 @@ import {
   type StoredDelivery,
   TAKEN_FOR,
 } from './outbox.js';
+import { dueOf } from './redis-due.js';
 import { callbackKey, requestKey } from './redis-keys.js';
 import type { RedisScripts } from './redis-scripts.js';
 import type { RedisTexts, ToldRequest } from './redis-texts.js';
@@ -41,11 +42,9 @@ export class RedisOutbox implements Outbox {
   }
 
   async due(limit: number): Promise<{ handle: string; turn: number }[]> {
-    const handles = (await this.#redis.run('due', [this.#waiting], [limit, TAKEN_FOR])) as string[];
-    return each(handles, async (handle) => {
-      const turn = await this.#redis.send((redis) => redis.hget(requestKey(this.#prefix, handle), 'turn'));
-      return { handle, turn: Number(turn) };
-    });
+    const turnOf = (handle: string): Promise<string | null> =>
+      this.#redis.send((redis) => redis.hget(requestKey(this.#prefix, handle), 'turn'));
+    return dueOf(this.#redis, this.#waiting, { limit, takenFor: TAKEN_FOR }, turnOf);
   }
 
   async list(): Promise<{ waiting: string[]; failed: string[] }> {
@@ -137,12 +136,3 @@ type Telling = [
 ];
 
 type Found = [...ToldRequest, ...Telling];
-
-/** What is due of each handle. One whose node does not answer comes again by itself, and keeps nobody else waiting. */
-export async function each<T>(
-  handles: readonly string[],
-  find: (handle: string) => Promise<T>,
-): Promise<T[]> {
-  const found = await Promise.allSettled(handles.map(find));
-  return found.filter((one) => one.status === 'fulfilled').map(({ value }) => value);
-}

@@ -6,8 +6,9 @@ import {
   type Prompts,
   type StoredPrompt,
 } from './prompts.js';
+import { dueOf } from './redis-due.js';
 import { requestKey } from './redis-keys.js';
-import { each, INDEX_LIFE } from './redis-outbox.js';
+import { INDEX_LIFE } from './redis-outbox.js';
 import type { RedisScripts } from './redis-scripts.js';
 import type { RedisTexts, ToldRequest } from './redis-texts.js';
 import { PROMPTED_WITHIN } from './store.js';
@@ -36,8 +37,8 @@ export class RedisPrompts implements Prompts {
   }
 
   async due(limit: number): Promise<{ handle: string; turn: number }[]> {
-    const handles = (await this.#redis.run('due', [this.#index], [limit, PROMPT_TAKEN_FOR])) as string[];
-    return each(handles, async (handle) => ({ handle, turn: (await this.#found(handle))?.[8] ?? 0 }));
+    const turnOf = async (handle: string): Promise<number | undefined> => (await this.#found(handle))?.[8];
+    return dueOf(this.#redis, this.#index, { limit, takenFor: PROMPT_TAKEN_FOR }, turnOf);
   }
 
   async late(): Promise<number> {

@@ -74,7 +74,8 @@ describe.each(['memory', 'Redis'])('the phone as an app, on %s', (storage) => {
     await till.ask({ amount: '31' });
     await till.reached('Web push', 'Sent');
     const [prompt] = await received(1);
-    await device.receiveUntilShown(prompt, 1);
+    await device.receive(prompt);
+    await until('it is shown', async () => (await device.notifications()).length === 1);
     const [shown] = await device.notifications();
     expect(shown?.title).toBe('Corner shop till asks for your approval');
     expect(JSON.stringify(shown)).not.toContain('31');
@@ -85,15 +86,17 @@ describe.each(['memory', 'Redis'])('the phone as an app, on %s', (storage) => {
     await till.reached('Web push', 'Dismissed');
     await till.reached('E-mail', 'Not needed');
     const [, dismissal] = await received(2);
-    await device.receiveUntilShown(dismissal as typeof prompt, 0);
+    await device.receive(dismissal as typeof prompt);
+    await until('it is gone', async () => (await device.notifications()).length === 0);
   });
 
   test('a message about the same request twice is one notification', async () => {
     const [till, , device] = await openNotified('Alice Archer');
     await till.ask();
     const [prompt] = await received(1);
-    await device.receiveUntilShown(prompt, 1);
     await device.receive(prompt);
+    await device.receive(prompt);
+    await until('it is shown', async () => (await device.notifications()).length > 0);
     expect(await device.notifications()).toHaveLength(1);
     await cancel(till);
     await received(2);
@@ -103,7 +106,8 @@ describe.each(['memory', 'Redis'])('the phone as an app, on %s', (storage) => {
     const [till, phone, device] = await openNotified('Bob Brook');
     const message = await till.ask({ who: 'Bob Brook' });
     const [prompt] = await received(1);
-    await device.receiveUntilShown(prompt, 1);
+    await device.receive(prompt);
+    await until('it is shown', async () => (await device.notifications()).length === 1);
     const opened = await device.click();
     expect(opened).toBe(JSON.parse(prompt.data).link);
     await phone.page.goto(opened);

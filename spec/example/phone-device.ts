@@ -62,6 +62,10 @@ export class PhoneDevice {
     await session.send('ServiceWorker.enable');
     await until('the service worker is registered', () => registration !== undefined);
     await page.evaluate(async () => void (await navigator.serviceWorker.ready));
+    // Ready it is as soon as it begins to be active.
+    await until('the service worker is active', () =>
+      page.evaluate(async () => (await navigator.serviceWorker.ready).active?.state === 'activated'),
+    );
     return new PhoneDevice(page, session, String(registration));
   }
 
@@ -69,16 +73,6 @@ export class PhoneDevice {
     const { origin } = new URL(this.#page.url());
     const registrationId = this.#registration;
     await this.#session.send('ServiceWorker.deliverPushMessage', { origin, registrationId, data });
-  }
-
-  /** Receives a message, once more where nothing comes of it: Chromium loses one now and then that comes when its worker has just begun. */
-  async receiveUntilShown(message: Pick<PushMessage, 'data'>, count: number): Promise<void> {
-    const asShown = async (): Promise<boolean> => (await this.notifications()).length === count;
-    await until(`${count} notifications are shown`, async () => {
-      await this.receive(message);
-      await until('that comes of the message', asShown, 5_000);
-      return true;
-    });
   }
 
   async manifest(): Promise<{ readonly errors: readonly unknown[]; readonly data: string }> {
