@@ -11,6 +11,9 @@ export function element(name, attributes = {}, ...children) {
   return made;
 }
 
+/** Asks for JSON, and throws as `post` does. */
+export const get = (url) => send('GET', url);
+
 /** Sends JSON; gives the answer's JSON, or throws an error with its code and a sentence for the person. */
 export const post = (url, body = {}) => send('POST', url, body);
 

@@ -1,5 +1,5 @@
 import { showDevice } from './device.js';
-import { byId, element, post } from './dom.js';
+import { byId, element, get, post } from './dom.js';
 import { canBeNotified, startWorker, stopNotifying } from './notifications.js';
 import { showPrompt } from './prompt.js';
 import { offerSignIn } from './sign-in.js';
@@ -11,8 +11,10 @@ let events;
 /** The prompts on the screen, by handle. */
 const prompts = new Map();
 
+const begin = () => start().catch(trouble);
+
 async function start() {
-  const { person, people, ...device } = await (await fetch('/phone/session')).json();
+  const { person, people, ...device } = await get('/phone/session');
   byId('sign-in').hidden = Boolean(person);
   byId('inbox').hidden = !person;
   byId('sign-out').hidden = !person;
@@ -21,7 +23,7 @@ async function start() {
     listen();
     showDevice(byId('device'), device);
   } else {
-    offerSignIn(byId('people'), people, start);
+    offerSignIn(byId('people'), people, begin);
   }
 }
 
@@ -113,4 +115,4 @@ byId('sign-out').addEventListener('click', async () => {
 });
 
 startWorker().catch(trouble);
-start();
+begin();

@@ -85,6 +85,7 @@ describe.each(['memory', 'Redis'])('the example on %s', (storage) => {
 
   test('a no gives the till no tokens', async () => {
     const [till, phone] = await open('dark');
+    await phone.page.getByRole('button', { name: 'Alice Archer' }).waitFor();
     expect(await pictures.take(phone.page, `${storage}-phone-signed-out`)).toBeGreaterThan(A_PICTURE);
     expect(await pictures.take(till.page, `${storage}-till-new`)).toBeGreaterThan(A_PICTURE);
     await phone.signIn('Alice Archer');

@@ -201,14 +201,18 @@ export class MailboxPage {
   /** The link in the HTML part of the mail about this message, whichever of the list it is. */
   async #find(message: string): Promise<Locator> {
     const text = this.page.locator('#text');
+    const link = this.page.frameLocator('#html').getByRole('link');
     await until('the mail is there', async () => {
       for (const mail of await this.page.getByRole('list').getByRole('button').all()) {
         await mail.click();
-        if ((await text.textContent())?.includes(message)) return true;
+        if (!(await text.textContent())?.includes(message)) continue;
+        // A frame that is filled anew before it was filled may stay empty: then the mail is opened again.
+        await link.waitFor({ timeout: 5_000 });
+        return true;
       }
       return false;
     });
-    return this.page.frameLocator('#html').getByRole('link');
+    return link;
   }
 }
 

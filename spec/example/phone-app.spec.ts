@@ -61,12 +61,22 @@ describe.each(['memory', 'Redis'])('the phone as an app, on %s', (storage) => {
     await PhoneDevice.of(page);
     // Only a page that was loaded with the worker in place is its own.
     await page.reload();
+    await page.getByRole('button', { name: 'Alice Archer' }).waitFor();
     await page.context().setOffline(true);
     await page.goto(`${server.origin}/phone`);
     await page.getByRole('heading', { name: 'No connection' }).waitFor();
     await page.context().setOffline(false);
     await page.getByRole('link', { name: 'Try again' }).click();
     await page.getByRole('button', { name: 'Alice Archer' }).waitFor();
+  });
+
+  test('says so where the network goes while it is being loaded', async () => {
+    const { page } = await PhonePage.open(place(), {
+      before: async (page) => {
+        await page.route('**/phone/session', (route) => route.abort('connectionrefused'));
+      },
+    });
+    await page.getByRole('alert').getByText('The server does not answer').waitFor();
   });
 
   test('is notified who asks, and the notification goes when the request has ended', async () => {

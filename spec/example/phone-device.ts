@@ -1,6 +1,9 @@
-import type { CDPSession, Page } from 'playwright-core';
+import type { CDPSession, Page, Worker } from 'playwright-core';
 import { until } from '../support/until.js';
 import type { PushMessage, PushService } from './push-service.js';
+
+/** How long a worker is given to show something, in milliseconds. */
+const PATIENCE = 5_000;
 
 /** A notification that the page's service worker shows. */
 export interface ShownNotification {
@@ -69,10 +72,28 @@ export class PhoneDevice {
     return new PhoneDevice(page, session, String(registration));
   }
 
+  /**
+   * Gives the worker a push message, and waits until it has shown what it shows: whoever looks sooner can have Chromium forget the
+   * notification that it is about to put up. Where the browser has lost the message on the way it is given again.
+   */
   async receive({ data }: Pick<PushMessage, 'data'>): Promise<void> {
     const { origin } = new URL(this.#page.url());
     const registrationId = this.#registration;
-    await this.#session.send('ServiceWorker.deliverPushMessage', { origin, registrationId, data });
+    await until('the worker has shown something', async () => {
+      const worker = this.#worker();
+      await worker.evaluate((patience) => {
+        const { registration } = globalThis as unknown as { registration: ServiceWorkerRegistration };
+        const { showNotification } = Object.getPrototypeOf(registration) as ServiceWorkerRegistration;
+        const shown = new Promise<boolean>((resolve) => {
+          registration.showNotification = (...notification) =>
+            showNotification.apply(registration, notification).finally(() => resolve(true));
+          setTimeout(() => resolve(false), patience);
+        });
+        Object.assign(globalThis, { shown });
+      }, PATIENCE);
+      await this.#session.send('ServiceWorker.deliverPushMessage', { origin, registrationId, data });
+      return worker.evaluate(() => (globalThis as unknown as { shown: Promise<boolean> }).shown);
+    });
   }
 
   async manifest(): Promise<{ readonly errors: readonly unknown[]; readonly data: string }> {
@@ -88,9 +109,7 @@ export class PhoneDevice {
 
   /** Clicks the one notification that is shown, and gives the address that it opens. */
   async click(): Promise<string> {
-    const worker = this.#page.context().serviceWorkers()[0];
-    if (!worker) throw new Error('there is no service worker');
-    return worker.evaluate(async () => {
+    return this.#worker().evaluate(async () => {
       const scope = globalThis as unknown as {
         registration: ServiceWorkerRegistration;
         clients: { openWindow(url: string): Promise<unknown> };
@@ -104,6 +123,12 @@ export class PhoneDevice {
         dispatchEvent(event);
       });
     });
+  }
+
+  #worker(): Worker {
+    const worker = this.#page.context().serviceWorkers()[0];
+    if (!worker) throw new Error('there is no service worker');
+    return worker;
   }
 
   notifications(): Promise<ShownNotification[]> {
