@@ -8,8 +8,8 @@ const files = (await readdir(lib, { recursive: true })).filter((file) => file.en
 
 /** What each room may import; its own files always. */
 const ARROWS: Readonly<Record<string, readonly string[]>> = {
-  store: ['errors', 'deadline'],
-  request: ['store', 'errors', 'events', 'emitter'],
+  store: ['errors', 'deadline', 'aes'],
+  request: ['store', 'errors', 'events', 'emitter', 'aes'],
   delivery: ['request', 'store', 'errors', 'events', 'emitter', 'settings', 'deadline', 'optional-package'],
   channels: [
     'delivery',
@@ -47,6 +47,7 @@ const ARROWS: Readonly<Record<string, readonly string[]>> = {
   working: ['channels', 'delivery', 'provider', 'request', 'store', 'errors', 'emitter', 'settings'],
   errors: [],
   deadline: [],
+  aes: [],
 };
 
 const roomOf = (file: string): string => String(file.split('/')[0]?.replace(/\.(ts|js)$/, ''));

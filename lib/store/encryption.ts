@@ -1,10 +1,8 @@
-import { createCipheriv, createDecipheriv, createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { createHmac } from 'node:crypto';
+import { decrypt, derivedKey, encrypt, KEY_BYTES } from '../aes.js';
 
 /** Among keys: no encryption at all. */
 export const PLAIN = 'plain';
-
-const ALGORITHM = 'aes-256-gcm';
-const [KEY_BYTES, NONCE_BYTES, TAG_BYTES] = [32, 12, 16];
 
 /** No text of ours begins so: they are JSON. */
 const SEALED = /^enc1\.([\w-]{8})\.([\w-]+)$/;
@@ -37,10 +35,7 @@ export class Encryption {
     const name = this.#first;
     const key = name && this.#keys.get(name);
     if (!key) return text;
-    const nonce = randomBytes(NONCE_BYTES);
-    const cipher = createCipheriv(ALGORITHM, keyFor(key, record), nonce).setAAD(aad(record, place));
-    const sealed = Buffer.concat([cipher.update(text, 'utf8'), cipher.final()]);
-    return `enc1.${name}.${Buffer.concat([nonce, cipher.getAuthTag(), sealed]).toString('base64url')}`;
+    return `enc1.${name}.${encrypt(text, keyFor(key, record), where(record, place))}`;
   }
 
   /**
@@ -55,27 +50,17 @@ export class Encryption {
     }
     const key = this.#keys.get(name);
     if (!key) throw new Error(`it was encrypted with the key ${name}, which is not among the keys`);
-    const bytes = Buffer.from(sealed, 'base64url');
-    try {
-      const nonce = bytes.subarray(0, NONCE_BYTES);
-      const decipher = createDecipheriv(ALGORITHM, keyFor(key, record), nonce, { authTagLength: TAG_BYTES })
-        .setAAD(aad(record, place))
-        .setAuthTag(bytes.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES));
-      const opened = [decipher.update(bytes.subarray(NONCE_BYTES + TAG_BYTES)), decipher.final()];
-      return Buffer.concat(opened).toString('utf8');
-    } catch {
-      throw new Error('it was altered, or is not in its place');
-    }
+    const opened = decrypt(sealed, keyFor(key, record), where(record, place));
+    if (opened === undefined) throw new Error('it was altered, or is not in its place');
+    return opened;
   }
 }
 
-/** A record's own key: so that no key meets so many values that two of their random nonces could be the same. */
-function keyFor(key: Uint8Array, record: string): Uint8Array {
-  return new Uint8Array(hkdfSync('sha256', key, record, 'oidc-provider-ciba at rest', KEY_BYTES));
-}
+/** A record's own key. */
+const keyFor = (key: Uint8Array, record: string): Uint8Array =>
+  derivedKey(key, record, 'oidc-provider-ciba at rest');
 
-const aad = (record: string, place: readonly string[]): Buffer =>
-  Buffer.from(JSON.stringify([record, ...place]));
+const where = (record: string, place: readonly string[]): string => JSON.stringify([record, ...place]);
 
 /** What a key is called in what it has encrypted: nobody finds the key from it. */
 const nameOf = (key: Uint8Array): string =>
