@@ -5,6 +5,7 @@ import type { Approval, Requests } from '../request/requests.js';
 import type { RequestView } from '../request/view.js';
 import { isBodyError } from './body-error.js';
 import { isPathError } from './path-error.js';
+import { onlyMethod } from './wrong-method.js';
 
 type Authenticate = NonNullable<CibaOptions['authenticateDecision']>;
 type Answer = (req: Request, decider: Decider) => Promise<object>;
@@ -47,10 +48,12 @@ export function decisionRouter(requests: Requests, authenticate: Authenticate): 
     '/',
     route(async (_req, { accountId }) => ({ requests: (await requests.list(accountId)).map(document) })),
   );
+  router.all('/', onlyMethod('GET'));
   router.get(
     '/:handle',
     route(async (req, decider) => document(await ofMine(req, decider))),
   );
+  router.all('/:handle', onlyMethod('GET'));
   const decide = (verdict: string, answer: Answer): void => {
     router.post(
       `/:handle/${verdict}`,
@@ -58,6 +61,7 @@ export function decisionRouter(requests: Requests, authenticate: Authenticate): 
       express.json({ limit: '8kb', inflate: false }),
       route(answer),
     );
+    router.all(`/:handle/${verdict}`, onlyMethod('POST'));
   };
   decide('approve', async (req, { accountId, acr, amr, authTime }) => {
     const scope = textIn(req, 'scope');

@@ -8,6 +8,7 @@ import { type CompatParts, compatFilter } from './compat/filter.js';
 import { decisionRouter } from './decisions.js';
 import { decisionPage } from './page/page.js';
 import type { TokenGate } from './token-gate.js';
+import { onlyMethod, refuseMethod } from './wrong-method.js';
 
 /** What the routes are made of. */
 export interface RouterParts {
@@ -46,7 +47,7 @@ export function cibaRouter({ paths, requests, settings, page, gate, provider, us
   if (page?.assumedMount !== undefined) router.all(paths.backchannel, warnOfLinks(page.assumedMount));
   router.all(paths.backchannel, onlyPost);
   // A preflight is oidc-provider's to answer, for the clients that the server lets call from a browser.
-  router.all(paths.token, (req, res, next) => (req.method === 'OPTIONS' ? next() : onlyPost(req, res, next)));
+  router.all(paths.token, onlyMethod('POST'));
   if (settings.authenticateDecision) {
     router.use(settings.decisionPath, decisionRouter(requests, settings.authenticateDecision));
   }
@@ -54,14 +55,22 @@ export function cibaRouter({ paths, requests, settings, page, gate, provider, us
   if (page && interaction) {
     router.use(settings.page.path, decisionPage({ ...page, requests, interaction, page: settings.page }));
   }
-  return settings.rememberCredentials > 0 ? withGate(router, paths.token, gate) : router;
+  return settings.rememberCredentials > 0
+    ? withGate(router, paths.token, gate, compat === undefined)
+    : router;
 }
 
-/** The same router, but for the gate in front: to go through a router costs more than the gate itself. */
-function withGate(router: Router, path: string, { middleware }: TokenGate): Router {
+/**
+ * The same router, but for the gate in front, and for what the gate leaves that has nothing to do in there: to go through a router costs more
+ * than the gate itself.
+ */
+function withGate(router: Router, path: string, { middleware }: TokenGate, straight: boolean): Router {
+  const ours = router.stack.length;
   const gated: RequestHandler = (req, res, next) => {
-    if (req.url === path) middleware(req, res, () => router(req, res, next));
-    else router(req, res, next);
+    if (req.url !== path) router(req, res, next);
+    // The server may have put something of its own into the router.
+    else if (straight && req.method === 'POST' && router.stack.length === ours) middleware(req, res, next);
+    else middleware(req, res, () => router(req, res, next));
   };
   return Object.setPrototypeOf(gated, router) as Router;
 }
@@ -82,8 +91,5 @@ function warnOfLinks(assumed: string): (req: Request, res: Response, next: () =>
 /** Another method is refused without a look at what it carries. */
 function onlyPost(req: Request, res: Response, next: () => void): void {
   if (req.method === 'POST') next();
-  else {
-    res.status(405).set({ Allow: 'POST', 'Cache-Control': 'no-store' });
-    res.json({ error: 'invalid_request', error_description: 'only POST is allowed' });
-  }
+  else refuseMethod(res, 'POST');
 }

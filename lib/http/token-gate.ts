@@ -19,8 +19,8 @@ export interface GateParts {
   readonly underWay: UnderWay;
 }
 
-/** The largest body that is looked at, in bytes: a poll with a secret is not longer, one with an assertion is. */
-const LARGEST = 640;
+/** The largest body that is looked at, in bytes: hardly a poll with a secret is longer, or one with an assertion shorter. */
+const LARGEST = 480;
 
 /** Headers of requests that are more than a poll of a client with a secret. */
 const UNUSUAL = [

@@ -387,6 +387,23 @@ onEveryStore('an error of the server’s own, met while it says who is asking,',
 });
 
 onEveryStore('where the decision endpoints are', (make) => {
+  it.each([
+    ['post', '', 'GET'],
+    ['put', '/handle', 'GET'],
+    ['get', '/handle/approve', 'POST'],
+    ['delete', '/handle/deny', 'POST'],
+    ['patch', '/handle/report', 'POST'],
+  ] as const)('%s %s is told the method that is allowed', async (method, path, allowed) => {
+    const { app } = withDecider(make);
+    const answer = await request(app)[method](`/ciba/requests${path}`).set('x-account', 'alice');
+    expect(answer.status).toBe(405);
+    expect(answer.headers).toMatchObject({ allow: allowed, 'cache-control': 'no-store' });
+    expect(answer.body).toEqual({
+      error: 'invalid_request',
+      error_description: `only ${allowed} is allowed`,
+    });
+  });
+
   it('nowhere, when the server does not say who is asking', async () => {
     const server = make();
     const handle = handleOf(server, await asked(server));

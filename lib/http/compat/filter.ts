@@ -4,6 +4,7 @@ import type { Client } from 'oidc-provider';
 import type { Paths } from '../../provider/attach.js';
 import { type CompatUse, isCompat, rememberMessage, subjectOf } from '../../provider/compat.js';
 import { FORM, formOf, jsonOf, replaceForm, replaceJson } from '../../provider/form-body.js';
+import { UNAVAILABLE } from '../../provider/unavailable.js';
 import type { CompatSettings } from '../../settings/compat.js';
 import type { Settings } from '../../settings/settings.js';
 import { type Endpoint, endpointOf, toOwnPath } from './endpoint-aliases.js';
@@ -24,12 +25,6 @@ export interface CompatParts {
 
 /** RFC 9745: since CIBA Core became final, on 1 September 2021, its own words are there to be used. */
 const DEPRECATED_SINCE = '@1630454400';
-
-const UNAVAILABLE = {
-  status: 503,
-  error: 'temporarily_unavailable',
-  description: 'the server cannot answer now, try again later',
-} as const;
 
 /**
  * Says a message of the dialect in the words of the standard, in front of everything that looks at it. Nothing is decided here: what goes
@@ -90,8 +85,8 @@ async function registering(
   const rewritten = await rewriteRegistration(given, { provider, paths, compat }).catch(() => UNAVAILABLE);
   res.set('Deprecation', DEPRECATED_SINCE);
   if ('error' in rewritten) {
-    const { status, error, description } = rewritten;
-    res.status(status).set('Cache-Control', 'no-store').json({ error, error_description: description });
+    const { status, ...answer } = rewritten;
+    res.status(status).set('Cache-Control', 'no-store').json(answer);
     return false;
   }
   const { clientId, secret, metadata } = rewritten;

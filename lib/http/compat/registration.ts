@@ -20,7 +20,7 @@ export interface RegistrationParts {
 /** A registration as it goes on to the provider, or why it does not. */
 export type Rewritten =
   | { readonly clientId: string; readonly secret: string; readonly metadata: Metadata }
-  | { readonly status: number; readonly error: string; readonly description: string };
+  | { readonly status: number; readonly error: string; readonly error_description: string };
 
 /** What the dialect leaves out; a client of it polls, and sends its secret in the form. */
 const DEFAULTS: Metadata = {
@@ -113,7 +113,7 @@ function wrongEndpoint(metadata: Metadata, issuer: string, paths: Paths): string
 const refused = (status: number, error: string, description: string): Rewritten => ({
   status,
   error,
-  description,
+  error_description: description,
 });
 
 /** Takes as long however much of a guess is right: the digests of any two strings have the same length. */
