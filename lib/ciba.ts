@@ -154,7 +154,7 @@ export function createCiba(options: CibaOptions = {}): Ciba {
       const statusNotifications = notifiesStatus(settings)
         ? new StatusNotifications({ store, events, outgoing: new Outgoing(settings.delivery) })
         : undefined;
-      const steps = { store, events, userCodes, settings, statusNotifications };
+      const steps = { store, polls, events, userCodes, settings, statusNotifications };
       const paths = attach(given, configured, requests, steps, underWay);
       const used: RouterParts['used'] = (clientId, what) => events.emit('compat.used', { clientId, what });
       const page = pageOf(given, configured, { store, settings });

@@ -48,27 +48,24 @@ export function attach(
   const endpoints: ReadonlySet<string> = new Set(
     [paths.backchannel, paths.token, paths.cancel].map(asRouted),
   );
-  const answer = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
+  const around = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
     const exchange = beginExchange(ctx);
-    // They answer programs: an error page, which a browser's Accept header brings, would not be understood.
-    if (endpoints.has(asRouted(ctx.path))) ctx.headers.accept = 'application/json';
     const oidcCtx = ctx as KoaContextWithOIDC;
+    let answered = false;
+    underWay.begin();
     try {
+      // They answer programs: an error page, which a browser's Accept header brings, would not be understood.
+      if (endpoints.has(asRouted(ctx.path))) ctx.headers.accept = 'application/json';
       if (ctx.path === paths.cancel) {
         exchange.cancel = (handle) => requests.cancel(handle, { byClient: true });
         await atTokenEndpoint(ctx, paths.token, next);
       } else await next();
+      answered = true;
+      await runSteps(oidcCtx, exchange, parts);
     } catch (error) {
       // Only the server's own middleware throws this far; the next poll may redeem what it interrupted.
-      if (exchange.claim) await releaseRedemption(oidcCtx, exchange.claim, parts);
+      if (!answered && exchange.claim) await releaseRedemption(oidcCtx, exchange.claim, parts);
       throw error;
-    }
-    await runSteps(oidcCtx, exchange, parts);
-  };
-  const around = async (ctx: KoaContext, next: () => Promise<void>): Promise<void> => {
-    underWay.begin();
-    try {
-      await answer(ctx, next);
     } finally {
       underWay.end();
     }

@@ -3,6 +3,7 @@ import type { SenderConstraint } from '../delivery/callback.js';
 import type { StatusNotifications } from '../delivery/status-notifications.js';
 import type { Emitter } from '../emitter.js';
 import { CibaError } from '../errors.js';
+import type { Polls } from '../request/polls.js';
 import type { Settings } from '../settings/settings.js';
 import type { KeptAnswer, Store } from '../store/store.js';
 
@@ -41,6 +42,7 @@ export interface Exchange {
 /** What a step of the middleware works with. */
 export interface StepParts {
   readonly store: Store;
+  readonly polls: Polls;
   readonly events: Emitter;
   readonly userCodes: boolean;
   readonly settings: Settings;

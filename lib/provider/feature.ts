@@ -149,8 +149,9 @@ function refusePublicClient(ctx: KoaContextWithOIDC): void {
 
 /** RFC 6749 B: parameters are UTF-8. Where bytes are none, U+FFFD is in their place, and nobody knows what the client has sent. */
 function refuseBrokenText(ctx: KoaContextWithOIDC): void {
+  const isBroken = (text: unknown): boolean => typeof text === 'string' && text.includes('\uFFFD');
   for (const [name, value] of Object.entries(ctx.oidc.params ?? {})) {
-    if (![value].flat().some((text) => typeof text === 'string' && text.includes('\uFFFD'))) continue;
+    if (!(Array.isArray(value) ? value.some(isBroken) : isBroken(value))) continue;
     const sentence = `${name} is not valid UTF-8`;
     throw name === 'binding_message'
       ? new errors.InvalidBindingMessage(sentence)

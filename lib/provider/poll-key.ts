@@ -25,18 +25,17 @@ export function checkKeyShown(ctx: KoaContextWithOIDC, { dPoP, getCertificate }:
   }
 }
 
+/** The DPoP proof of a poll that may be used once; nothing where there is none. */
+export function proofOf(ctx: KoaContextWithOIDC, { dPoP }: IssuingConfig): string | undefined {
+  return dPoP.enabled && !dPoP.allowReplay ? ctx.get('DPoP') || undefined : undefined;
+}
+
 /**
  * Uses up the DPoP proof of a poll. oidc-provider, which has checked all else of it, would do so only when it issues tokens, and leave one that
  * was sent with a pending poll to be used again.
  * @throws {errors.InvalidDpopProof}
  */
-export async function useProof(
-  ctx: KoaContextWithOIDC,
-  { dPoP }: IssuingConfig,
-  store: Store,
-): Promise<void> {
-  const proof = ctx.get('DPoP');
-  if (!dPoP.enabled || dPoP.allowReplay || proof === '') return;
+export async function useProof(ctx: KoaContextWithOIDC, proof: string, store: Store): Promise<void> {
   const id = JSON.stringify([ctx.oidc.client?.clientId, decodeJwt(proof).jti]);
   if (!(await store.useOnce('dpop_proof', id, REMEMBERED, randomUUID()))) {
     throw new errors.InvalidDpopProof('the DPoP proof was used before');

@@ -1,3 +1,4 @@
+import { setImmediate as endOfTurn } from 'node:timers/promises';
 import type { KoaContextWithOIDC } from 'oidc-provider';
 import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
@@ -25,13 +26,21 @@ const DESTROY_WITHIN = 1_000;
  * request. A refusal of the provider's, a client that has gone, or a store that does not answer gives the claim back, so that no
  * fault burns the person's approval. Whatever was issued and will not leave is destroyed.
  */
-export async function settleRedemption(
+export function settleRedemption(
   ctx: KoaContextWithOIDC,
   exchange: Exchange,
   parts: StepParts,
-): Promise<void> {
+): Promise<void> | undefined {
   const { claim } = exchange;
-  if (!claim) return;
+  return claim && settle(ctx, exchange, claim, parts);
+}
+
+async function settle(
+  ctx: KoaContextWithOIDC,
+  exchange: Exchange,
+  claim: Claim,
+  parts: StepParts,
+): Promise<void> {
   if (ctx.status !== 200 || !ctx.writable) {
     await releaseRedemption(ctx, claim, parts);
     return;
@@ -45,6 +54,8 @@ export async function settleRedemption(
   if (settled === true) {
     // Only now: what may yet be taken back must be nobody's answer. Where it cannot be kept, the client has this one.
     await keepAnswer(claim, parts).catch(() => {});
+    // Nobody waits for it: the client has its answer, and until it is done its polls are told to wait.
+    inBackground(() => parts.store.confirm(handle));
     parts.events.emit('redemption.settled', { handle, clientId });
     tellTime(claim, parts, 'settled');
     const { decidedAt } = exchange;
@@ -57,9 +68,11 @@ export async function settleRedemption(
         clientId,
       }));
     }
+    // What this turn says to the store leaves at its end: a client that has its answer must not be sooner at another process.
+    await endOfTurn();
     return;
   }
-  inBackground(() => parts.store.release(handle, token));
+  parts.polls.giveBack(handle, token);
   await destroyIssued(ctx);
   ctx.status = UNAVAILABLE.status;
   ctx.body = { error: UNAVAILABLE.error, error_description: UNAVAILABLE.error_description };

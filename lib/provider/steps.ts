@@ -31,6 +31,13 @@ const STEPS: readonly (readonly [step: Step, ...routes: readonly string[]])[] = 
   [sayWhereToCancel, 'discovery'],
 ];
 
+const STEPS_OF: ReadonlyMap<string, readonly Step[]> = new Map(
+  STEPS.flatMap(([, ...routes]) => routes).map((route) => [
+    route,
+    STEPS.filter(([, ...routes]) => routes.includes(route)).map(([step]) => step),
+  ]),
+);
+
 /** Runs the steps of the route that answered. */
 export async function runSteps(ctx: KoaContextWithOIDC, exchange: Exchange, parts: StepParts): Promise<void> {
   const route = ctx.oidc?.route;
@@ -38,8 +45,10 @@ export async function runSteps(ctx: KoaContextWithOIDC, exchange: Exchange, part
   // A cancellation is ours, also where oidc-provider could not read its form.
   const isOurs = exchange.cancel !== undefined || grantTypeOf(ctx) === CIBA_GRANT;
   if (route === TOKEN_ROUTE && !isOurs) return;
-  for (const [step, ...routes] of STEPS) {
-    if (routes.includes(route)) await step(ctx, exchange, parts);
+  for (const step of STEPS_OF.get(route) ?? []) {
+    // Most have nothing to wait for, and every wait would cost each answer a promise.
+    const done = step(ctx, exchange, parts);
+    if (done) await done;
   }
 }
 

@@ -1,4 +1,5 @@
 import type { Emitter } from '../emitter.js';
+import { inBackground } from '../store/in-background.js';
 import { newOperation } from '../store/operation.js';
 import type { PollResult, Store, Unanswered } from '../store/store.js';
 import type { HeldPolls, Place, Waiting } from './held-polls.js';
@@ -34,6 +35,8 @@ export interface PollParts {
 export class Polls {
   readonly #parts: PollParts;
   readonly #unanswered = new KeptOperations();
+  /** The claims of redemptions whose tokens have not left, and which the store may take for done. */
+  readonly #lost = new KeptOperations();
   /** Whose poll was held: once is enough. */
   readonly #heldBefore = new WeakSet<object>();
   readonly #passedOn = new WeakMap<object, PassedOn>();
@@ -63,6 +66,17 @@ export class Polls {
     return this.#polled(handle, clientId, hold).then((found) =>
       hold.client.destroyed ? found : this.#tell(handle, clientId, found),
     );
+  }
+
+  /** Gives an approval back whose tokens have not left: as soon as the store takes it, and before a poll hears that the request is redeemed. */
+  giveBack(handle: string, token: string): void {
+    this.#lost.keep(handle, token);
+    inBackground(() => this.#takeBack(handle, token));
+  }
+
+  async #takeBack(handle: string, token: string): Promise<void> {
+    await this.#parts.store.release(handle, token);
+    if (this.#lost.get(handle) === token) this.#lost.forget(handle);
   }
 
   async #polled(handle: string, clientId: string, hold: Hold): Promise<PollResult> {
@@ -107,6 +121,9 @@ export class Polls {
     return this.#parts.store.poll({ handle, clientId, operation }).then(
       (found) => {
         this.#unanswered.forget(handle);
+        const lost = this.#lost.get(handle);
+        if (lost !== undefined && (found.result === 'redeemed' || found.result === 'claimed'))
+          return this.#takeBack(handle, lost).then(() => this.#ask(handle, clientId, tells));
         return tells ? this.#tell(handle, clientId, found) : found;
       },
       (error: unknown) => {

@@ -1,10 +1,17 @@
-/** How often, and how long apart, what an outage left behind is tried to be put right. */
-const TRIES = 30;
-const BETWEEN_TRIES = 1_000;
+import { DOUBT } from './lifecycle.js';
 
-/** Repeats a step until the store takes it, for up to a minute, without keeping the process alive for it. */
-export function inBackground(step: () => Promise<unknown>, tries: number = TRIES): void {
+/** How long what an outage left behind is tried to be put right, in milliseconds: the last try ends before a redemption is no longer in doubt. */
+const TRIED_FOR = DOUBT - 5_000;
+
+/** Between two tries, in milliseconds: so short that most of an outage is spent waiting for the store, which then hears of it first. */
+const BETWEEN_TRIES = 250;
+
+/** Repeats a step until the store takes it, for about a minute, without keeping the process alive for it. */
+export function inBackground(
+  step: () => Promise<unknown>,
+  until: number = performance.now() + TRIED_FOR,
+): void {
   step().catch(() => {
-    if (tries > 1) setTimeout(() => inBackground(step, tries - 1), BETWEEN_TRIES).unref();
+    if (performance.now() < until) setTimeout(() => inBackground(step, until), BETWEEN_TRIES).unref();
   });
 }

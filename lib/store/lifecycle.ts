@@ -14,6 +14,7 @@ import type { Status } from './store.js';
  * | claimed   | redeemed                             | `settle`, fenced by the claim's token|
  * | claimed   | approved                             | `release`, or the end of the lease   |
  * | redeemed  | approved                             | `release`, where no answer has left  |
+ * | redeemed  | redeemed, and told so                | `confirm`, `keepAnswer`, or time     |
  * | approved  | delivered, undeliverable             | `outbox.end`, for a push             |
  * | any       | gone                                 | the end of the retention             |
  */
@@ -28,6 +29,8 @@ export interface RequestRecord {
   lastPoll?: { operation: string; result: 'pending' | 'slow_down'; nextAt: number };
   decided?: { operation: string; decision: string; at: number };
   claim?: { token: string; until: number };
+  /** Until when the redemption may be given back. */
+  doubtUntil?: number;
   /** The answer that has left, sealed. */
   answer?: { sealed: string; until: number };
   delivery?: DeliveryRecord;
@@ -67,6 +70,21 @@ export const SLOW_DOWN_STEP = 5_000;
  * request that travelled slower than its second.
  */
 export const POLL_LEEWAY = 500;
+
+/**
+ * How long a redemption that was settled and not confirmed is in doubt, in milliseconds: whoever settled it may not have heard so, and
+ * tries for so long to give it back. A poll of that time is told to wait, as while the claim holds.
+ */
+export const DOUBT = 60_000;
+
+/** What a poll in doubt is told to wait at most, in milliseconds. */
+const DOUBT_WAIT = 1_000;
+
+/** How long whoever asks for a redeemed request has to wait while it may be given back: 0 where it may not. A clock that went back ends the doubt. */
+export function doubtLeft({ status, doubtUntil = 0 }: RequestRecord, now: number): number {
+  const left = doubtUntil - now;
+  return status === 'redeemed' && left > 0 && left <= DOUBT ? Math.min(left, DOUBT_WAIT) : 0;
+}
 
 /** Where a record stands at a time. */
 export function statusAt(record: RequestRecord, now: number): Status | 'gone' {

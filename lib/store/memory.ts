@@ -1,5 +1,5 @@
 import type { StoreHealth } from './health.js';
-import { pollPending, type RequestRecord, statusAt } from './lifecycle.js';
+import { DOUBT, doubtLeft, pollPending, type RequestRecord, statusAt } from './lifecycle.js';
 import { MemoryDecisions } from './memory-decisions.js';
 import { MemoryLimits } from './memory-limits.js';
 import { MemoryOutbox } from './memory-outbox.js';
@@ -114,7 +114,7 @@ export class MemoryStore implements Store {
       case 'claimed':
         return { result: status, wait: this.#leaseLeft(record) };
       default:
-        return { result: status };
+        return this.#inDoubt(record) ?? { result: status };
     }
   }
 
@@ -148,7 +148,7 @@ export class MemoryStore implements Store {
         ? { result: 'won' }
         : { result: 'claimed', wait: this.#leaseLeft(record) };
     }
-    if (status !== 'approved') return { result: status };
+    if (status !== 'approved') return this.#inDoubt(record) ?? { result: status };
     record.status = 'claimed';
     record.claim = { token, until: this.#now() + lease };
     return { result: 'won' };
@@ -158,7 +158,14 @@ export class MemoryStore implements Store {
     const { record, status } = this.#find(handle);
     if (!record || status === 'gone' || record.claim?.token !== token) return false;
     if (status === 'claimed' && this.#leaseLeft(record) >= leaseLeft) record.status = 'redeemed';
-    return record.status === 'redeemed';
+    if (record.status !== 'redeemed') return false;
+    record.doubtUntil = this.#now() + DOUBT;
+    return true;
+  }
+
+  async confirm(handle: string): Promise<void> {
+    const { record } = this.#find(handle);
+    delete record?.doubtUntil;
   }
 
   async release(handle: string, token: string): Promise<void> {
@@ -166,6 +173,7 @@ export class MemoryStore implements Store {
     if (record?.claim?.token !== token || (status !== 'claimed' && status !== 'redeemed')) return;
     record.status = 'approved';
     delete record.claim;
+    delete record.doubtUntil;
     delete record.answer;
   }
 
@@ -173,6 +181,7 @@ export class MemoryStore implements Store {
     const { record } = this.#find(handle);
     if (record?.status !== 'redeemed' || record.claim?.token !== token) return;
     record.answer = { sealed, until: this.#now() + lifetime };
+    delete record.doubtUntil;
   }
 
   async answerOf(handle: string): Promise<string | undefined> {
@@ -229,6 +238,11 @@ export class MemoryStore implements Store {
     return [...this.#requests].filter(
       ([, record]) => record.accountId === accountId && statusAt(record, now) === 'pending',
     );
+  }
+
+  #inDoubt(record: RequestRecord): { result: 'claimed'; wait: number } | undefined {
+    const wait = doubtLeft(record, this.#now());
+    return wait > 0 ? { result: 'claimed', wait } : undefined;
   }
 
   #leaseLeft(record: RequestRecord): number {

@@ -12,6 +12,9 @@ type Argument = string | number;
 /** Version of the scripts: two versions of the plugin can share a connection. */
 const VERSION = 2;
 
+/** How many commands leave together at most: so that Redis has something to do while a long turn has more to say. */
+const AT_A_TIME = 10;
+
 /** Gives whoever wants to hear of the commands that end, where anybody does: a script's name, or `other`. */
 export type CommandTimer = () => ((name: string, seconds: number, failed: boolean) => void) | undefined;
 
@@ -25,8 +28,9 @@ export class RedisScripts {
   readonly #timer: CommandTimer;
   #opened: RedisClient | undefined;
   #lasting: ReplicaScripts | undefined;
-  /** The connection that holds what it is told until the end of this turn. A cluster's have no such thing. */
+  /** The connection that holds what it is told in this turn, and how much that was. A cluster's have no such thing. */
   #gathering: Writable | undefined;
+  #gathered = 0;
   #closed = false;
 
   constructor(
@@ -153,11 +157,20 @@ export class RedisScripts {
     }
   }
 
-  /** What one turn of the event loop has to say leaves in one packet: each of its own would cost more than all that is done for a poll. */
+  /** What one turn of the event loop has to say leaves some at a time: each by itself would cost more than all that is done for a poll. */
   #gather(redis: RedisClient): void {
     const { stream } = redis as { readonly stream?: Writable };
-    if (!stream || stream === this.#gathering) return;
+    if (!stream) return;
+    if (stream === this.#gathering) {
+      this.#gathered += 1;
+      if (this.#gathered % AT_A_TIME === 0) {
+        stream.uncork();
+        stream.cork();
+      }
+      return;
+    }
     this.#gathering = stream;
+    this.#gathered = 0;
     stream.cork();
     setImmediate(() => {
       this.#gathering = undefined;

@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto';
 import type { StoreHealth } from './health.js';
 import { inBackground } from './in-background.js';
-import { POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
+import { DOUBT, POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
 import { EXPIRY_GRACE, FIRST_TURN } from './outbox.js';
 import type { RedisClient } from './redis-connection.js';
 import { RedisDecisions } from './redis-decisions.js';
@@ -101,7 +101,7 @@ export class RedisStore implements Store {
 
   /** Looked at once the request is stored: whoever blocks the client reads the list after that, and either sees the other. */
   async #isBlocked(accountId: string, clientId: string): Promise<boolean> {
-    const key = this.#refusedKey(accountId, clientId);
+    const [, key] = this.#accountKeys(accountId, clientId);
     return (await this.#redis.send((redis) => redis.zscore(key, '!'))) !== null;
   }
 
@@ -189,10 +189,12 @@ export class RedisStore implements Store {
   }
 
   async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
-    return (
-      (await this.#redis.runLasting('settle', [this.#requestKey(handle)], [token, Math.ceil(leaseLeft)])) ===
-      1
-    );
+    const args = [token, Math.ceil(leaseLeft), DOUBT];
+    return (await this.#redis.runLasting('settle', [this.#requestKey(handle)], args)) === 1;
+  }
+
+  async confirm(handle: string): Promise<void> {
+    await this.#redis.send((redis) => redis.hdel(this.#requestKey(handle), 'doubt'));
   }
 
   async keepAnswer(handle: string, token: string, { sealed, lifetime }: KeptAnswer): Promise<void> {
@@ -218,11 +220,12 @@ export class RedisStore implements Store {
   }
 
   async block(accountId: string, clientId: string, lifetime: number): Promise<void> {
-    await this.#redis.run('block', [this.#refusedKey(accountId, clientId)], [Math.round(lifetime)]);
+    const [, refused] = this.#accountKeys(accountId, clientId);
+    await this.#redis.run('block', [refused], [Math.round(lifetime)]);
   }
 
   async unblock(accountId: string, clientId: string): Promise<void> {
-    const [index = '', refused = ''] = this.#accountKeys(accountId, clientId);
+    const [index, refused] = this.#accountKeys(accountId, clientId);
     await this.#redis.run('unblock', [refused, index], [digest(clientId)]);
   }
 
@@ -286,13 +289,10 @@ export class RedisStore implements Store {
     return `${this.#prefix}:account:{${digest(accountId)}}`;
   }
 
-  #refusedKey(accountId: string, clientId: string): string {
-    return `${this.#accountKey(accountId)}:refused:${digest(clientId)}`;
-  }
-
   /** All of an account in one slot. */
-  #accountKeys(accountId: string, clientId: string): string[] {
-    return [this.#accountKey(accountId), this.#refusedKey(accountId, clientId)];
+  #accountKeys(accountId: string, clientId: string): [index: string, refused: string] {
+    const index = this.#accountKey(accountId);
+    return [index, `${index}:refused:${digest(clientId)}`];
   }
 
   #guessKeys({ accountId, clientId }: Guess): string[] {

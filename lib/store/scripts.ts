@@ -148,7 +148,7 @@ return r[1]
   answered: {
     numberOfKeys: 2,
     lua: `--[[
-  Keeps the answer that leaves, while its redemption stands.
+  Keeps the answer that leaves, while its redemption stands, of which there is no doubt then.
   KEYS[1] the request
   KEYS[2] the answer
   ARGV[1] clock offset in ms
@@ -166,6 +166,7 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'claim')
 if r[1] ~= 'redeemed' or r[2] ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[2], 'sealed', ARGV[3], 'until', clock(ARGV[1]) + tonumber(ARGV[4]))
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
+redis.call('HDEL', KEYS[1], 'doubt')
 return 1
 `,
   },
@@ -201,7 +202,7 @@ return 'ok'
   ARGV[2] client
   ARGV[3] the claim's token
   ARGV[4] lease in ms
-  Output  {'won'} {'claimed', ms left of another's lease}
+  Output  {'won'} {'claimed', ms to wait for another's claim}
           {'gone'} {'foreign'} {'pending'} {'redeemed'} {'delivered'} {'undeliverable'} {'denied'} {'cancelled'}
           {'expired'}
 ]]
@@ -217,8 +218,14 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- How long whoever asks for a redeemed request has to wait while it may be given back, or false: the twin of doubtLeft in lifecycle.ts.
+local function doubt_left(now, status, doubt)
+  if status ~= 'redeemed' or not doubt then return false end
+  local left = tonumber(doubt) - now
+  return left > 0 and left <= 60000 and math.min(left, 1000)
+end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'claim')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'claim', 'doubt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
@@ -227,6 +234,8 @@ if status == 'claimed' then
   redis.call('HSET', KEYS[1], 'claim', ARGV[3]) -- See decide.
   return {'won'}
 end
+local doubt = doubt_left(now, status, r[7])
+if doubt then return {'claimed', doubt} end
 if status ~= 'approved' then return {status} end
 redis.call('HSET', KEYS[1], 'status', 'claimed', 'claim', ARGV[3], 'lease', now + tonumber(ARGV[4]))
 return {'won'}
@@ -652,6 +661,12 @@ local function status_at(now, status, expires, keep, lease)
   if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
   return status
 end
+-- How long whoever asks for a redeemed request has to wait while it may be given back, or false: the twin of doubtLeft in lifecycle.ts.
+local function doubt_left(now, status, doubt)
+  if status ~= 'redeemed' or not doubt then return false end
+  local left = tonumber(doubt) - now
+  return left > 0 and left <= 60000 and math.min(left, 1000)
+end
 -- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
 -- Those of its payload, which every request has, have no name but their number.
 local PAYLOAD = ''
@@ -675,7 +690,7 @@ local function read_text(key, name)
   return #pieces > 0 and table.concat(pieces)
 end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'slowed')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'slowed', 'doubt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
@@ -705,6 +720,8 @@ if status == 'denied' then
   return {status, decision}
 end
 if status == 'claimed' then return {status, tonumber(r[4]) - now} end
+local doubt = doubt_left(now, status, r[10])
+if doubt then return {'claimed', doubt} end
 return {status}
 `,
   },
@@ -874,7 +891,7 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'cl
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if r[5] ~= ARGV[2] or (status ~= 'claimed' and status ~= 'redeemed') then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'approved')
-redis.call('HDEL', KEYS[1], 'claim', 'lease')
+redis.call('HDEL', KEYS[1], 'claim', 'lease', 'doubt')
 redis.call('DEL', KEYS[2])
 return 1
 `,
@@ -979,6 +996,7 @@ return 'ok'
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
   ARGV[3] how much of the lease must be left, in ms
+  ARGV[4] how long the redemption is in doubt, in ms
   Output  1 if the request is redeemed by this claim, else 0
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
@@ -1002,7 +1020,7 @@ if status ~= 'redeemed' then
   if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
 end
 -- Also where it is redeemed: see decide.
-redis.call('HSET', KEYS[1], 'status', 'redeemed')
+redis.call('HSET', KEYS[1], 'status', 'redeemed', 'doubt', now + tonumber(ARGV[4]))
 return 1
 `,
   },

@@ -209,10 +209,16 @@ export interface Store {
   /** Claims an approved request for one redemption. */
   claim(attempt: ClaimAttempt): Promise<ClaimResult>;
   /**
-   * Ends a redemption: `true` only while the claim of this token holds, with at least `leaseLeft` milliseconds (default 0) of
-   * its lease to come. With it a caller makes sure that a settle which it has given up cannot take effect later.
+   * Ends a redemption, and leaves it in doubt until it is confirmed: `true` only while the claim of this token holds, with at least
+   * `leaseLeft` milliseconds (default 0) of its lease to come. With it a caller makes sure that a settle which it has given up cannot take
+   * effect later.
    */
   settle(handle: string, token: string, leaseLeft?: number): Promise<boolean>;
+  /**
+   * Ends the doubt about a redemption, once it is known to be settled; a kept answer does so, too. Until then, for as long as whoever settled
+   * it tries to give it back, polls and claims are told that it is claimed.
+   */
+  confirm(handle: string): Promise<void>;
   /** Keeps the answer that leaves, once the redemption is known to be settled, and as long as it is. */
   keepAnswer(handle: string, token: string, answer: KeptAnswer): Promise<void>;
   /** The answer that was kept when this request was redeemed, as long as it is. */

@@ -138,6 +138,7 @@ describe('what comes when nothing is remembered any more', () => {
       expect((await poll(store, handle)).result).toBe('gone');
       expect((await claim(store, handle, token)).result).toBe('gone');
       expect(await store.settle(handle, token)).toBe(false);
+      await store.confirm(handle);
       await store.release(handle, token);
       await store.keepAnswer(handle, token, { sealed: 'x', lifetime: 1_000 });
     }

@@ -77,7 +77,22 @@ describe.each(Object.entries(homes))('F24 a clock that goes back, %s', (_name, o
       clock.advance(-step);
       expect(await claim(store, request.handle, 'another')).toMatchObject({ result: 'claimed' });
       expect(await store.settle(request.handle, 'mine')).toBe(true);
+      await store.confirm(request.handle);
       expect(await claim(store, request.handle, 'another')).toEqual({ result: 'redeemed' });
+    }
+  });
+
+  test('F24 no clock that goes back keeps a redemption in doubt', async () => {
+    // By less than it has gone on meanwhile nobody notices.
+    for (const step of STEPS.filter((one) => one > 1)) {
+      clock.reset();
+      const request = await ask(store);
+      await decide(store, request, 'approved');
+      await claim(store, request.handle, 'mine');
+      await store.settle(request.handle, 'mine');
+      expect(await poll(store, request.handle)).toMatchObject({ result: 'claimed' });
+      clock.advance(-step);
+      expect(await poll(store, request.handle)).toEqual({ result: 'redeemed' });
     }
   });
 

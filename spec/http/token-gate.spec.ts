@@ -481,6 +481,21 @@ onEveryStore('the token gate', (make, redis) => {
     }
   });
 
+  it('lets what the server has put into the router see what it does not answer', async () => {
+    const server = make();
+    const seen: string[] = [];
+    const router = server.ciba.router(server.provider);
+    const app = express().use(router, server.provider.callback());
+    const { port } = await listen(server, () => app);
+    const id = await asked(server);
+    router.use((req, _res, next) => {
+      seen.push(req.path);
+      next();
+    });
+    expect(errorOf(await send(port, id))).toBe('authorization_pending');
+    expect(seen).toEqual(['/token']);
+  });
+
   it('gives the app the bytes of what it does not answer', async () => {
     const server = make();
     const seen: string[] = [];

@@ -1,4 +1,9 @@
+import { jest } from '@jest/globals';
 import { errors } from 'oidc-provider';
+import { CibaError } from '../../lib/errors.js';
+import { MemoryStore } from '../../lib/store/memory.js';
+import { RedisStore } from '../../lib/store/redis.js';
+import type { Store } from '../../lib/store/store.js';
 import { findAccount } from '../support/configuration.js';
 import { onEveryStore } from '../support/every-store.js';
 import { expectErrorEnvelope } from '../support/refusal.js';
@@ -39,6 +44,39 @@ onEveryStore('polls of one approved request at the same time', (make) => {
     // The grants of the approvals that lost are gone.
     expect(server.store.count('Grant')).toBe(approved ? 1 : 0);
   });
+});
+
+onEveryStore('a redemption that the store has kept and not said so', (make) => {
+  afterEach(() => jest.restoreAllMocks());
+
+  it.each([
+    ['at once', 0],
+    ['when the client comes again, where it cannot be at once', 1],
+  ])(
+    'is taken back %s, and nobody hears that the request is redeemed [TOK-13, TOK-14]',
+    async (_when, away) => {
+      const server = make();
+      const authReqId = await asked(server);
+      await server.approve(authReqId);
+      const unanswered = new CibaError('store_unavailable', 'the store did not answer');
+      for (const { prototype } of [MemoryStore, RedisStore] as { prototype: Store }[]) {
+        const { settle } = prototype;
+        jest.spyOn(prototype, 'settle').mockImplementationOnce(async function (this: Store, ...args) {
+          await settle.apply(this, args);
+          throw unanswered;
+        });
+        const releases = jest.spyOn(prototype, 'release');
+        for (let times = 0; times < away; times += 1) releases.mockRejectedValueOnce(unanswered);
+      }
+      const lost = await poll(server, authReqId);
+      expect(lost.status).toBe(503);
+      expect(server.store.count('AccessToken')).toBe(0);
+      const again = await poll(server, authReqId);
+      expect(again.status).toBe(200);
+      expect((await introspect(server, again.body.access_token)).active).toBe(true);
+      expect((await poll(server, authReqId)).body.error).toBe('invalid_grant');
+    },
+  );
 });
 
 onEveryStore('a redemption that the provider refuses', (make) => {

@@ -1,13 +1,14 @@
 import { inspect } from 'node:util';
+import { jest } from '@jest/globals';
 import { CibaError } from 'oidc-provider-ciba';
 import { openAnswer, sealAnswer } from '../../lib/request/sealed-answer.js';
 import { MemoryStore } from '../../lib/store/memory.js';
 import { RedisStore } from '../../lib/store/redis.js';
+import type { Store } from '../../lib/store/store.js';
 import { pollClient } from '../support/configuration.js';
 import { type DpopKey, makeDpopKey } from '../support/dpop.js';
 import { onEveryStore } from '../support/every-store.js';
 import { asked, introspect, type PluginServer, type PluginServerOptions, poll } from '../support/server.js';
-import { until } from '../support/until.js';
 
 const GRACE = 20;
 const options = (more: PluginServerOptions = {}): PluginServerOptions => ({
@@ -26,6 +27,8 @@ async function redeemed(server: PluginServer) {
 }
 
 onEveryStore('a client whose connection broke', (make, redis) => {
+  afterEach(() => jest.restoreAllMocks());
+
   it('gets the very same answer again while the grace lasts, never cached, and an event tells', async () => {
     const server = make(options());
     const { id, body } = await redeemed(server);
@@ -81,35 +84,23 @@ onEveryStore('a client whose connection broke', (make, redis) => {
     const id = await asked(server);
     await server.approve(id);
     const { prototype } = redis() ? RedisStore : MemoryStore;
-    const { settle, release } = prototype;
-    let hold: (() => void) | undefined;
-    const held = new Promise<void>((resolve) => {
-      hold = resolve;
-    });
-    prototype.settle = async function (...args) {
+    const { settle } = prototype;
+    jest.spyOn(prototype as Store, 'settle').mockImplementationOnce(async function (this: Store, ...args) {
       await settle.apply(this as never, args);
       throw new CibaError('store_unavailable', 'the answer is lost');
-    };
-    prototype.release = async function (...args) {
-      await held;
-      return release.apply(this as never, args);
-    };
-    const first = await poll(server, id);
-    expect(first.status).toBe(503);
-    prototype.settle = settle;
-    const meanwhile = await poll(server, id);
-    expect(meanwhile.body.access_token).toBeUndefined();
-    prototype.release = release;
-    hold?.();
-    server.advance(6);
-    let last = await poll(server, id);
-    await until('the approval is back', async () => {
-      if (last.status !== 200) {
-        server.advance(20);
-        last = await poll(server, id);
-      }
-      return last.status === 200;
     });
+    const releases = jest.spyOn(prototype as Store, 'release');
+    releases.mockRejectedValue(new CibaError('store_unavailable', 'nothing can be taken back'));
+    expect((await poll(server, id)).status).toBe(503);
+    expect((await poll(server, id)).status).toBe(503);
+    if (redis()) {
+      const elsewhere = make(options({ ciba: { prefix: server.prefix } }));
+      expect((await poll(elsewhere, id)).body.error).toBe('slow_down');
+    }
+    releases.mockRestore();
+    server.advance(6);
+    const last = await poll(server, id);
+    expect(last.status).toBe(200);
     expect((await introspect(server, last.body.access_token)).active).toBe(true);
     expect(server.store.count('AccessToken')).toBe(1);
   });

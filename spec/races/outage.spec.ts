@@ -156,6 +156,37 @@ test('a settle that took effect and whose answer is lost: no token has left, so 
   await http.get('/me').auth(body.access_token, { type: 'bearer' }).expect(200);
 });
 
+test('while a redemption may be given back no other node says that the approval is used up [TOK-14]', async () => {
+  const other = createCiba({ redis: redis.client(), resolveLoginHint: (hint) => hint });
+  try {
+    const provider = new Provider(
+      'http://127.0.0.1',
+      other.configure(raceConfiguration(undefined, () => {})),
+    );
+    const beside = supertest(express().use(other.router(provider)).use(provider.callback()));
+    const pollBeside = (authReqId: string) =>
+      beside
+        .post('/token')
+        .auth(RACER.client_id, RACER.client_secret)
+        .type('form')
+        .send({ grant_type: 'urn:openid:params:grant-type:ciba', auth_req_id: authReqId });
+    const authReqId = await approved();
+    const lost = loseTheAnswerTo('settle');
+    await poll(authReqId).expect(503);
+    await lost;
+    expect((await other.requests.get(other.requests.handleOf(authReqId)))?.status).toBe('redeemed');
+    const waiting = await pollBeside(authReqId).expect(400);
+    expect(waiting.body.error).toBe('slow_down');
+    expect(waiting.headers['retry-after']).toBe('1');
+
+    proxy.thaw();
+    await poll(authReqId).expect(200);
+    expect((await pollBeside(authReqId).expect(400)).body.error).toBe('invalid_grant');
+  } finally {
+    await other.close();
+  }
+});
+
 test('a poll that was answered 503 is not held against the client when it comes again [POLL-1, POLL-12]', async () => {
   const { body } = await form('/backchannel', { scope: 'openid', login_hint: 'alice' }).expect(200);
   const lost = loseTheAnswerTo('poll');

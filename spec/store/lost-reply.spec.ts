@@ -249,7 +249,7 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
       callOf('settle'),
       () => store.settle(request.handle, 'winner'),
       async () => {
-        expect(await claim(other, request.handle)).toEqual({ result: 'redeemed' });
+        expect(await claim(other, request.handle)).toMatchObject({ result: 'claimed' });
       },
     );
     expect(told).toBe(true);

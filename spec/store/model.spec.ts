@@ -128,6 +128,13 @@ describe('in memory', () => {
         return super.create({ ...request, limits: { ...request.limits, account: account && account + 1 } });
       }
     },
+    'has no doubt about what may be given back': class extends MemoryStore {
+      override async settle(...redemption: Parameters<MemoryStore['settle']>): Promise<boolean> {
+        const told = await super.settle(...redemption);
+        if (told) await super.confirm(redemption[0]);
+        return told;
+      }
+    },
     'does not give a claim back': class extends MemoryStore {
       override async release() {}
     },

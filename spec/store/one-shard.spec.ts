@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { RedisStore } from '../../lib/store/redis.js';
 import { slotOf } from '../../lib/store/slot.js';
+import { patiently } from '../support/patiently.js';
 import { startCluster, type TestCluster } from '../support/redis-server.js';
 import { ask, CALLBACK, decide } from './contract/given.js';
 
@@ -26,6 +27,7 @@ test('a node of a cluster that is away keeps nobody waiting whose request anothe
     () => offset,
     () => {},
   );
+  await patiently(() => store.read('nothing'));
   const requests = [];
   for (let count = 0; count < 12; count += 1) {
     const request = await ask(store, { callback: CALLBACK, prompted: true });

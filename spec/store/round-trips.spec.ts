@@ -93,6 +93,7 @@ test('every other step is one command, but for those that touch the account as w
   expect(await sentFor(() => store.release(handle, 't'))).toEqual(['evalsha']);
   expect(await sentFor(() => claim(store, handle, 't'))).toEqual(['evalsha']);
   expect(await sentFor(() => store.settle(handle, 't'))).toEqual(['evalsha']);
+  expect(await sentFor(() => store.confirm(handle))).toEqual(['hdel']);
 });
 
 test('telling a client takes few commands a step', async () => {

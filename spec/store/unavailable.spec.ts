@@ -47,6 +47,7 @@ function calls(on: RedisStore): Record<string, () => Promise<unknown>> {
     decide: () => decide(on, request, 'approved'),
     claim: () => claim(on, request.handle),
     settle: () => on.settle(request.handle, 't'),
+    confirm: () => on.confirm(request.handle),
     release: () => on.release(request.handle, 't'),
     remove: () => on.remove(request.handle),
     schedule: () => outbox.schedule(handle, 0),

@@ -12,9 +12,10 @@
 ]]
 --- @include "clock"
 --- @include "status"
+--- @include "doubt"
 --- @include "text"
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'slowed')
+local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'interval', 'next', 'poll', 'slowed', 'doubt')
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if status == 'gone' then return {'gone'} end
 if r[5] ~= ARGV[2] then return {'foreign'} end
@@ -44,4 +45,6 @@ if status == 'denied' then
   return {status, decision}
 end
 if status == 'claimed' then return {status, tonumber(r[4]) - now} end
+local doubt = doubt_left(now, status, r[10])
+if doubt then return {'claimed', doubt} end
 return {status}

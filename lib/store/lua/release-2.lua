@@ -13,6 +13,6 @@ local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'cl
 local status = status_at(now, r[1], r[2], r[3], r[4])
 if r[5] ~= ARGV[2] or (status ~= 'claimed' and status ~= 'redeemed') then return 0 end
 redis.call('HSET', KEYS[1], 'status', 'approved')
-redis.call('HDEL', KEYS[1], 'claim', 'lease')
+redis.call('HDEL', KEYS[1], 'claim', 'lease', 'doubt')
 redis.call('DEL', KEYS[2])
 return 1

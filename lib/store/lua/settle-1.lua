@@ -4,6 +4,7 @@
   ARGV[1] clock offset in ms
   ARGV[2] the claim's token
   ARGV[3] how much of the lease must be left, in ms
+  ARGV[4] how long the redemption is in doubt, in ms
   Output  1 if the request is redeemed by this claim, else 0
 ]]
 --- @include "clock"
@@ -17,5 +18,5 @@ if status ~= 'redeemed' then
   if tonumber(r[4]) - now < tonumber(ARGV[3]) then return 0 end
 end
 -- Also where it is redeemed: see decide.
-redis.call('HSET', KEYS[1], 'status', 'redeemed')
+redis.call('HSET', KEYS[1], 'status', 'redeemed', 'doubt', now + tonumber(ARGV[4]))
 return 1

@@ -10,6 +10,7 @@ import type {
   Verdict,
 } from '../../../lib/store/store.js';
 import { type MovingClock, movingClock } from '../../support/clock.js';
+import { until } from '../../support/until.js';
 import type { Home, OpenHome } from '../homes.js';
 
 export const CLIENT = 'till';
@@ -37,6 +38,10 @@ export function givenStoreIn(home: Home): () => Given {
   beforeAll(async () => {
     open = await home.open();
     given = { store: open.node(clock.offset), other: open.node(clock.offset), clock, tick: home.tick };
+    // Its connections are opened now: where the machine is busy, that takes longer than a command may.
+    for (const store of [given.store, given.other]) {
+      await until('the store answers', async () => (await store.read('nobody')) === undefined);
+    }
   });
   afterAll(() => open?.close());
   beforeEach(() => clock.reset());
@@ -130,6 +135,7 @@ export const roads: Readonly<
     await decide(store, request, 'approved');
     await claim(store, request.handle, 'redeemer');
     await store.settle(request.handle, 'redeemer');
+    await store.confirm(request.handle);
   },
   delivered: async ({ store }, request) => {
     await decide(store, request, 'approved');

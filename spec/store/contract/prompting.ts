@@ -165,6 +165,8 @@ export function prompting(given: () => Given): void {
     clock.advance(20_000 + RETENTION);
     expect(await dueOf(handle)).toEqual([{ handle, turn: 0 }]);
     expect(await store.prompts.find(handle)).toBeUndefined();
+    const late = { turn: 1, progress: 'late', delay: 0, operation: randomUUID() };
+    expect(await store.prompts.advance(handle, late)).toBe(false);
   });
 
   test('it is there beside the telling of a client', async () => {

@@ -1,3 +1,4 @@
+import { DOUBT } from '../../../lib/store/lifecycle.js';
 import {
   allStatuses,
   ask,
@@ -152,7 +153,43 @@ export function redeeming(given: () => Given): void {
     expect(await store.settle(handle, 'mine')).toBe(true);
     expect(await other.settle(handle, 'mine')).toBe(true);
     expect(await store.settle(handle, 'theirs')).toBe(false);
+    expect(await statusOf(handle)).toBe('redeemed');
+  });
+
+  const settled = async () => {
+    const handle = await approved();
+    await claim(given().store, handle, 'mine');
+    await given().store.settle(handle, 'mine');
+    return handle;
+  };
+
+  test('TOK-14: a redemption in doubt is not told to be redeemed, for it may be given back', async () => {
+    const { store, other } = given();
+    const handle = await settled();
+    expect(await poll(other, handle)).toEqual({ result: 'claimed', wait: 1_000 });
+    expect(await claim(other, handle)).toEqual({ result: 'claimed', wait: 1_000 });
+    await store.release(handle, 'mine');
+    expect(await poll(other, handle)).toMatchObject({ result: 'approved' });
+    expect(await claim(other, handle, 'theirs')).toEqual({ result: 'won' });
+    await other.settle(handle, 'theirs');
+    await other.confirm(handle);
+    expect(await poll(store, handle)).toEqual({ result: 'redeemed' });
     expect(await claim(store, handle)).toEqual({ result: 'redeemed' });
+  });
+
+  test('the doubt about a redemption ends with its confirmation, a kept answer, or its time', async () => {
+    const { store, other, clock, tick } = given();
+    const [confirmed, kept, left] = [await settled(), await settled(), await settled()];
+    await other.confirm(confirmed);
+    await other.confirm(confirmed);
+    await other.keepAnswer(kept, 'mine', { sealed: 'sealed', lifetime: 10_000 });
+    expect(await poll(store, confirmed)).toEqual({ result: 'redeemed' });
+    expect(await poll(store, kept)).toEqual({ result: 'redeemed' });
+    clock.advance(DOUBT - tick);
+    expect(await poll(store, left)).toMatchObject({ result: 'claimed' });
+    clock.advance(tick);
+    expect(await poll(store, left)).toEqual({ result: 'redeemed' });
+    expect(await claim(store, left)).toEqual({ result: 'redeemed' });
   });
 
   test('a redemption can be settled to the last moment of its lease and not from then on', async () => {
@@ -166,6 +203,17 @@ export function redeeming(given: () => Given): void {
     clock.advance(LEASE);
     expect(await store.settle(late, 'mine')).toBe(false);
     expect(await statusOf(late)).toBe('approved');
+  });
+
+  test('TOK-14: a settle takes no effect where less of the lease is left than it insists on', async () => {
+    const { store, other, clock, tick } = given();
+    const handle = await approved();
+    await claim(store, handle, 'mine');
+    clock.advance(LEASE - 2_000);
+    expect(await store.settle(handle, 'mine', 2_000 + tick)).toBe(false);
+    expect(await statusOf(handle)).toBe('claimed');
+    expect(await other.settle(handle, 'mine', 2_000 - tick)).toBe(true);
+    expect(await statusOf(handle)).toBe('redeemed');
   });
 
   test.each(allStatuses)(
@@ -243,6 +291,7 @@ export function redeeming(given: () => Given): void {
     expect(await claim(store, 'nobody')).toEqual({ result: 'gone' });
     expect(await store.settle('nobody', 't')).toBe(false);
     await store.release('nobody', 't');
+    await store.confirm('nobody');
     expect(await store.read('nobody')).toBeUndefined();
   });
 }

@@ -426,6 +426,18 @@ export function telling(given: () => Given): void {
       expect(await box().postpone(handle, later({ turn: 1 }))).toBe(false);
     });
 
+    test('PUSH-7: of a turn that another has ended already ends nothing', async () => {
+      const handle = await approved();
+      await box().postpone(handle, later());
+      const before = await box().find(handle);
+      const late = ending('failed', { turn: 1, becomes: 'undeliverable' });
+      expect(await otherBox().end(handle, late)).toBe('waiting');
+      expect(await box().find(handle)).toEqual({ ...before, request: expect.anything() });
+      expect(await statusOf(handle)).toBe('approved');
+      expect(await otherBox().end(handle, { ...late, turn: 2 })).toBe('failed');
+      expect(await statusOf(handle)).toBe('undeliverable');
+    });
+
     test('counts no attempt where nothing was sent', async () => {
       const handle = await approved();
       await box().end(handle, ending('failed', { sent: false }));

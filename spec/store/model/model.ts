@@ -6,6 +6,8 @@ export interface History {
   readonly born: number;
   decision?: { readonly operation: string; readonly verdict: Verdict; readonly text: string };
   redeemed: boolean;
+  /** Until when the redemption may be given back, as far as others know. */
+  doubt: number;
   /** How the telling of its client ended, and what the request became by that. */
   told: { readonly state: 'delivered' | 'failed'; readonly became: Status | undefined } | undefined;
   claim: { readonly token: string; readonly until: number } | undefined;
@@ -48,6 +50,11 @@ export class Model {
     if (decision && decision.verdict !== 'approved') return decision.verdict;
     if (age >= request.lifetime) return 'expired';
     return decision ? 'approved' : 'pending';
+  }
+
+  /** What others are told of a redeemed request that may be given back. */
+  inDoubt({ doubt }: History): { result: 'claimed'; wait: number } | undefined {
+    return this.now < doubt ? { result: 'claimed', wait: Math.min(doubt - this.now, 1_000) } : undefined;
   }
 
   remaining({ request, born }: History): number {

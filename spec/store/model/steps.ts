@@ -1,5 +1,5 @@
 import fc from 'fast-check';
-import { POLL_LEEWAY, SLOW_DOWN_STEP } from '../../../lib/store/lifecycle.js';
+import { DOUBT, POLL_LEEWAY, SLOW_DOWN_STEP } from '../../../lib/store/lifecycle.js';
 import type { NewRequest, Store, Verdict } from '../../../lib/store/store.js';
 import type { MovingClock } from '../../support/clock.js';
 import type { History, Model } from './model.js';
@@ -70,6 +70,7 @@ export function runs(
   const releasing = fc
     .record({ slot, token: fc.nat(3) })
     .map((choice) => named('release', choice, release(choice)));
+  const confirming = slot.map((at) => named('confirm', at, confirm(at)));
   const telling = fc
     .record({ slot, state: fc.constantFrom('delivered', 'failed'), push: fc.boolean() })
     .map((choice) => named('tell', choice, tell(choice)));
@@ -80,7 +81,7 @@ export function runs(
 
   /** Steps of one script each: sent together they are executed in the order in which they were sent. */
   const atOnce = fc
-    .array(fc.oneof(polling, deciding, claiming, settling, releasing, telling), {
+    .array(fc.oneof(polling, deciding, claiming, settling, confirming, releasing, telling), {
       minLength: 2,
       maxLength: 4,
     })
@@ -91,6 +92,7 @@ export function runs(
     deciding,
     claiming,
     settling,
+    confirming,
     releasing,
     telling,
     reading,
@@ -98,7 +100,7 @@ export function runs(
     removing,
     moving,
   ];
-  const weights = [4, 5, 3, 4, 3, 2, 2, 2, 1, 1, 5];
+  const weights = [4, 5, 3, 4, 3, 1, 2, 2, 2, 1, 1, 5];
   const one = fc
     .tuple(fc.oneof(...single.map((arbitrary, index) => ({ weight: weights[index] ?? 1, arbitrary }))), node)
     .map(([step, on]) => new TakenAtOnce([step], on));
@@ -208,6 +210,7 @@ function ask(
         request,
         born: model.now,
         redeemed: false,
+        doubt: 0,
         told: undefined,
         claim: undefined,
         poll: undefined,
@@ -254,6 +257,7 @@ function answerToPoll(history: History, model: Model, clientId: string, operatio
       remaining: model.remaining(history),
     };
   }
+  if (status === 'redeemed') return model.inDoubt(history) ?? { result: status };
   if (status !== 'pending') return { result: status };
   const due = history.poll === undefined || model.now >= history.poll.next;
   if (due || history.poll?.operation !== operation) {
@@ -328,6 +332,7 @@ function claim(times: Times, choice: { slot: number; client: string; again: numb
         history.claim = { token, until: model.now + times.lease };
         return { result: 'won' };
       }
+      if (status === 'redeemed') return model.inDoubt(history) ?? { result: status };
       if (status !== 'claimed') return { result: status };
       return history.claim?.token === token
         ? { result: 'won' }
@@ -353,9 +358,20 @@ function settle(choice: { slot: number; token: number; leaseLeft: number }): Ste
     const left = (history.claim?.until ?? 0) - model.now;
     if (model.status(history) === 'claimed' && holds && left >= choice.leaseLeft) history.redeemed = true;
     const expected = model.status(history) === 'redeemed' && holds;
+    if (expected) history.doubt = model.now + DOUBT;
     return {
       expected,
       act: (store, { mark }) => store.settle(`${history.request.handle}-${mark}`, token, choice.leaseLeft),
+    };
+  });
+}
+
+function confirm(at: number): Step {
+  return onSlot(at, (history) => {
+    history.doubt = 0;
+    return {
+      expected: undefined,
+      act: (store, { mark }) => store.confirm(`${history.request.handle}-${mark}`),
     };
   });
 }
@@ -366,6 +382,7 @@ function release(choice: { slot: number; token: number }): Step {
     if (['claimed', 'redeemed'].includes(model.status(history)) && history.claim?.token === token) {
       history.claim = undefined;
       history.redeemed = false;
+      history.doubt = 0;
     }
     return {
       expected: undefined,
