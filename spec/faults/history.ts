@@ -1,3 +1,5 @@
+import { DOUBT } from '../../lib/store/lifecycle.js';
+
 /** What was asked of a server, and what it said, so that a checker can tell afterwards whether all of it can be true. */
 
 /** What a request can be told to be by an answer. */
@@ -41,12 +43,21 @@ export interface Operation {
   readonly detail?: string;
 }
 
+/** A node that was killed, and when, in milliseconds since the epoch. */
+export interface Death {
+  readonly node: number;
+  readonly at: number;
+}
+
 export interface Violation {
   /** The invariant of the fault model that is broken. */
   readonly invariant: 'I1' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I13';
   readonly id: string;
   readonly sentence: string;
 }
+
+/** For how long a request is known after its end, in milliseconds: the default. */
+const RETENTION = 600_000;
 
 /** Whether nobody knows what became of it. */
 const open = ({ told }: Operation): boolean => told === 'unavailable' || told === 'lost';
@@ -96,17 +107,59 @@ const AFTER: Readonly<Partial<Record<Told, ReadonlySet<Told>>>> = {
 };
 
 /** The violations in a history: none where every answer can be true. What is open may have been done, at any time since, or not. */
-export function check(history: readonly Operation[]): Violation[] {
+export function check(history: readonly Operation[], deaths: readonly Death[] = []): Violation[] {
+  return [...byRequest(history)].flatMap(([id, operations]) => checkRequest(id, operations, deaths));
+}
+
+/** The requests of which nobody has had tokens because a node was killed. */
+export function burnt(history: readonly Operation[], deaths: readonly Death[]): string[] {
+  return [...byRequest(history)]
+    .filter(([, operations]) => {
+      const polls = whileKnown(operations).filter(({ kind }) => kind === 'poll');
+      const used = polls.filter((poll) => poll.told === 'invalid_grant' && !isGiven(poll, polls));
+      return used.some((poll) => polls.some((other) => isBurnt(other, poll, deaths)));
+    })
+    .map(([id]) => id);
+}
+
+function byRequest(history: readonly Operation[]): Map<string, Operation[]> {
   const requests = new Map<string, Operation[]>();
   for (const operation of history) {
     const one = requests.get(operation.id);
     if (one) one.push(operation);
     else requests.set(operation.id, [operation]);
   }
-  return [...requests].flatMap(([id, operations]) => checkRequest(id, operations));
+  return requests;
 }
 
-function checkRequest(id: string, operations: readonly Operation[]): Violation[] {
+/** All but the polls that came so late that the request had been forgotten: to those it is as unknown as one that never was. */
+function whileKnown(operations: readonly Operation[]): readonly Operation[] {
+  const start = operations.find(({ kind }) => kind === 'start');
+  if (start?.lifetime === undefined) return operations;
+  const forgotten = start.earliest + start.lifetime + RETENTION;
+  return operations.filter(({ told, latest }) => told !== 'invalid_grant' || latest < forgotten);
+}
+
+/** Whether somebody has had the tokens, or may have. */
+function isGiven(poll: Operation, polls: readonly Operation[]): boolean {
+  return polls.some(
+    (other) =>
+      other !== poll && other.began < poll.ended && (other.told === 'tokens' || other.told === 'lost'),
+  );
+}
+
+/**
+ * Whether a poll was answered 503 by a node that was killed before it can have given the redemption back: what is not promised. Of that, too,
+ * nobody hears before the redemption is in doubt no more.
+ */
+function isBurnt(unavailable: Operation, later: Operation, deaths: readonly Death[]): boolean {
+  const { told, node, began, ended, earliest } = unavailable;
+  const died = deaths.some((death) => death.node === node && death.at > began && death.at < ended + DOUBT);
+  return told === 'unavailable' && died && later.latest >= earliest + DOUBT;
+}
+
+function checkRequest(id: string, all: readonly Operation[], deaths: readonly Death[]): Violation[] {
+  const operations = whileKnown(all);
   const violations: Violation[] = [];
   const found = (invariant: Violation['invariant'], sentence: string): void => {
     violations.push({ invariant, id, sentence });
@@ -162,6 +215,9 @@ function checkRequest(id: string, operations: readonly Operation[]): Violation[]
     for (const later of operations) {
       if (open(later) || later.told === 'wrong' || !before(first, later)) continue;
       if (allowed.has(later.told)) continue;
+      // While the store has not heard that the settle was, a poll is told to wait.
+      if (first.told === 'tokens' && later.told === 'slow_down' && later.earliest < first.latest + DOUBT)
+        continue;
       const invariant = later.kind === first.kind ? 'I7' : 'I5';
       found(
         invariant,
@@ -172,12 +228,9 @@ function checkRequest(id: string, operations: readonly Operation[]): Violation[]
 
   // What is used up, somebody has used: a client that was given tokens, or one whose answer did not arrive.
   for (const poll of polls) {
-    if (poll.told !== 'invalid_grant') continue;
-    const usable = polls.some((other) => {
-      if (other === poll || other.began >= poll.ended) return false;
-      return other.told === 'tokens' || other.told === 'lost';
-    });
-    if (!usable) found('I13', 'a poll was told invalid_grant, and nobody had been given tokens');
+    if (poll.told !== 'invalid_grant' || isGiven(poll, polls)) continue;
+    if (polls.some((other) => isBurnt(other, poll, deaths))) continue;
+    found('I13', 'a poll was told invalid_grant, and nobody had been given tokens');
   }
   return violations;
 }

@@ -57,6 +57,6 @@ async function goThrough(run: Run, mayLose: boolean): Promise<boolean> {
     throw error;
   }
   expect(errorOf(await polls(run, id))).toBe(200);
-  expect(errorOf(await polls(run, id))).toBe('invalid_grant');
+  expect(errorOf(await polls(run, id, 'till', true))).toBe('invalid_grant');
   return true;
 }

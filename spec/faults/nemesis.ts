@@ -1,4 +1,5 @@
 import type { TestRedis } from '../support/redis-server.js';
+import type { Death } from './history.js';
 import { FaultNode, type NodeOptions } from './node.js';
 import type { Field, Workload } from './workload.js';
 
@@ -26,6 +27,8 @@ export class Nemesis {
     'Redis is killed': 0,
     'time passes': 0,
   };
+  /** The nodes that were killed, and when. */
+  readonly deaths: Death[] = [];
   readonly #field: Field;
   readonly #redis: TestRedis;
   readonly #workload: Workload;
@@ -84,6 +87,7 @@ export class Nemesis {
     const index = this.#random() < 0.5 ? 0 : 1;
     const node = this.#field.nodes[index];
     // Asked until its last moment: what was under way is lost.
+    this.deaths.push({ node: index, at: Date.now() });
     await node?.kill();
     this.#field.nodes[index] = undefined;
     const env = { ...this.#options.env, OFFSET: String(this.#field.offset) };

@@ -25,6 +25,7 @@ import { scripts } from '../../lib/store/scripts.js';
 import { plainServer } from '../races/plain-server.js';
 import { raceConfiguration } from '../races/race-configuration.js';
 import { tellingConfiguration } from '../races/telling-configuration.js';
+import { answersFailures } from '../support/answers-failures.js';
 
 const { REDIS_URL, MODE, RECEIVER, LIMITS, OTHER_BUILD, OFFSET } = process.env as Record<
   string,
@@ -130,17 +131,20 @@ ciba?.on('poll.held', () => {
   held += 1;
 });
 
-app.post('/decide', async (req, res) => {
-  const { auth_req_id: authReqId, action } = req.query;
-  try {
-    await served.decide(String(authReqId), String(action));
-    res.json({ outcome: action === 'allow' ? 'approved' : 'denied' });
-  } catch (error) {
-    if (!(error instanceof CibaError)) throw error;
-    const status = error.code === 'store_unavailable' ? 503 : 409;
-    res.status(status).json({ code: error.code, outcome: error.outcome });
-  }
-});
+app.post(
+  '/decide',
+  answersFailures(async (req, res) => {
+    const { auth_req_id: authReqId, action } = req.query;
+    try {
+      await served.decide(String(authReqId), String(action));
+      res.json({ outcome: action === 'allow' ? 'approved' : 'denied' });
+    } catch (error) {
+      if (!(error instanceof CibaError)) throw error;
+      const status = error.code === 'store_unavailable' ? 503 : 409;
+      res.status(status).json({ code: error.code, outcome: error.outcome });
+    }
+  }),
+);
 app.post('/clock', (req, res) => {
   offset = Number(req.query['offset']);
   res.json({});
@@ -157,11 +161,14 @@ app.post('/loop', (_req, res) => {
 app.post('/time', (_req, res) => {
   res.json({ time: Date.now() });
 });
-app.post('/state', async (req, res) => {
-  const handle = ciba?.requests.handleOf(String(req.query['auth_req_id'])) ?? '';
-  const [request, delivery] = await Promise.all([ciba?.requests.get(handle), ciba?.deliveries.get(handle)]);
-  res.json({ status: request?.status, delivery: delivery?.state });
-});
+app.post(
+  '/state',
+  answersFailures(async (req, res) => {
+    const handle = ciba?.requests.handleOf(String(req.query['auth_req_id'])) ?? '';
+    const [request, delivery] = await Promise.all([ciba?.requests.get(handle), ciba?.deliveries.get(handle)]);
+    res.json({ status: request?.status, delivery: delivery?.state });
+  }),
+);
 // A place to die between the work and the answer: what the client would have been told is done.
 app.use((_req, res, next) => {
   const end = res.end.bind(res) as (...given: unknown[]) => typeof res;

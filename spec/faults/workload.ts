@@ -73,17 +73,18 @@ export class Workload {
   /** Polls each request again that has no end yet, until it has one: what came of it is what everybody was told. */
   async settle(within: number): Promise<void> {
     const end = Date.now() + within;
-    const ids = [...new Set(this.history.map(({ id }) => id))];
+    const first = new Map<string, Operation>();
+    for (const each of this.history) if (!first.has(each.id)) first.set(each.id, each);
+    const ids = [...first.keys()];
+    const approved = new Set(this.history.filter(({ told }) => told === 'approved').map(({ id }) => id));
     const one = async (id: string): Promise<void> => {
-      const [start] = this.history.filter((each) => each.id === id);
-      const client = RACERS.find(({ client_id }) => client_id === start?.detail) ?? RACERS[0];
+      const client = RACERS.find(({ client_id }) => client_id === first.get(id)?.detail) ?? RACERS[0];
       for (let node = 0; Date.now() < end; node += 1) {
         const told = await this.#poll({ id, client: client as Live['client'], left: 0 }, node % 2);
         if (told === undefined) continue;
-        const decided = this.history.some((each) => each.id === id && each.told === 'approved');
         // What nobody has decided may pend on.
         if (!(told === 'slow_down' || told === 'unavailable' || told === 'lost')) return;
-        if (told === 'slow_down' && !decided) return;
+        if (told === 'slow_down' && !approved.has(id)) return;
         await new Promise((resolve) => setTimeout(resolve, 200));
       }
     };
