@@ -126,6 +126,7 @@ test('of a cluster it is the node with the key of the look', async () => {
   const cluster = await startCluster();
   try {
     const { ciba } = serverOf({ redis: cluster.client() });
+    await until('it is reached', async () => (await ciba.health()).ready);
     expect(await ciba.health()).toMatchObject({
       ready: true,
       store: { state: 'ok', restarts: undefined, evictionPolicy: 'noeviction' },

@@ -246,7 +246,8 @@ attackSpecs('Abuse, denial of service, injection, leakage', {
     const server = make({ ciba: { authenticateDecision: () => ({ accountId: 'alice' }) } });
     for (const path of ['/ciba/deliveries', '/ciba/requests/deliveries', '/ciba/prompts', '/ciba/queue']) {
       for (const method of ['get', 'post'] as const) {
-        expect((await request(server.app)[method](path).set('host', 'op.example')).status).toBe(404);
+        const { status } = await request(server.app)[method](path).set('host', 'op.example');
+        expect([404, 405]).toContain(status);
       }
     }
   },

@@ -203,7 +203,7 @@ attackSpecs('Token endpoint', {
     const { id, link } = await linked(server);
     for (const who of ['', 'bob', 'alice']) await open(server, link, who);
     const path = `/ciba/requests/${handleOf(server, id)}/approve`;
-    expect((await request(server.app).get(path).set('x-person', 'alice')).status).toBe(404);
+    expect((await request(server.app).get(path).set('x-person', 'alice')).status).toBe(405);
     for (const type of [
       'text/plain',
       'application/x-www-form-urlencoded',

@@ -5,6 +5,7 @@ import type { Redis } from 'ioredis';
 import { RedisStore } from '../../lib/store/redis.js';
 import type { RedisClient } from '../../lib/store/redis-connection.js';
 import { ask, claim, decide, poll } from '../store/contract/given.js';
+import { patiently } from '../support/patiently.js';
 import { startCluster, startRedis, type TestRedis } from '../support/redis-server.js';
 import { rounds } from '../support/rounds.js';
 import { until } from '../support/until.js';
@@ -75,7 +76,7 @@ test('F21 one warning for a cluster of which one node evicts', async () => {
   try {
     await group.nodes[1]?.client().config('SET', 'maxmemory-policy', 'allkeys-random');
     const store = openStore(group.client());
-    await store.read('nothing');
+    await patiently(() => store.read('nothing'));
     await until('it was warned of', () => warnings.length > 0);
     await store.close();
     expect(warnings).toEqual([expect.stringContaining('allkeys-random')]);

@@ -8,7 +8,9 @@ import type { StoredDelivery } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import type { RedisClient } from '../../lib/store/redis-connection.js';
 import { slotOf } from '../../lib/store/slot.js';
+import type { NewRequest } from '../../lib/store/store.js';
 import { ask, CALLBACK, claim, decide, newRequest } from '../store/contract/given.js';
+import { patiently } from '../support/patiently.js';
 import { startCluster, startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { type ReplicaPair, startReplicaPair } from './replica-pair.js';
@@ -168,6 +170,10 @@ test('F17 on a cluster the replicas of the node that has the request are asked, 
     args: ['--cluster-enabled', 'yes', '--repl-diskless-sync', 'no', '--cluster-node-timeout', '5000'],
   });
   const wide = storeOf(group.client(), 500);
+  const kept = async (request: NewRequest): Promise<NewRequest> => {
+    expect(await patiently(() => wide.create(request))).toBe('created');
+    return request;
+  };
   try {
     const [first, second, third] = group.nodes.map((node) => node.client()) as [Redis, Redis, Redis];
     const admin = replica.client();
@@ -181,7 +187,7 @@ test('F17 on a cluster the replicas of the node that has the request are asked, 
       await first.publish('anything', '');
       return /state=online,offset=[1-9]/.test(await first.info('replication'));
     });
-    const requests = await Promise.all(Array.from({ length: 60 }, () => ask(wide)));
+    const requests = await Promise.all(Array.from({ length: 60 }, () => kept(newRequest())));
     const decided = await Promise.all(
       requests.map(async (request) => {
         const error = await decide(wide, request, 'approved').catch((failure: CibaError) => failure);
@@ -200,7 +206,7 @@ test('F17 on a cluster the replicas of the node that has the request are asked, 
     for (const node of [first, second, third]) {
       await node.call('CLUSTER', 'SETSLOT', slotOf(`{${moved}}`), 'NODE', firstId);
     }
-    const there = await ask(wide, { handle: moved });
+    const there = await kept(newRequest({ handle: moved }));
     expect(await decide(wide, there, 'approved')).toMatchObject({ result: 'decided' });
   } finally {
     await wide.close();

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { handleOf } from '../../lib/request/handle.js';
 import { RedisStore } from '../../lib/store/redis.js';
+import { patiently } from '../support/patiently.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { rounds } from '../support/rounds.js';
 import { until } from '../support/until.js';
@@ -36,14 +37,6 @@ afterEach(async () => {
 afterAll(() => receiver.stop());
 
 const start = (): Promise<DeliveryProcess> => DeliveryProcess.start(redis.url, receiverUrl);
-
-/** A busy machine keeps the store waiting for longer than it waits: what it may not have done is done again, as the same. */
-async function patiently(step: () => Promise<unknown>, tries = 20): Promise<void> {
-  await step().catch((error: unknown) => {
-    if (tries === 1) throw error;
-    return patiently(step, tries - 1);
-  });
-}
 
 /** Requests of a ping client that were decided while no worker was there. */
 async function duePings(): Promise<string[]> {

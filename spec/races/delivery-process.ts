@@ -17,6 +17,7 @@ import { Redis } from 'ioredis';
 import Provider, { type AdapterFactory } from 'oidc-provider';
 import { CibaError, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
+import { answersFailures } from '../support/answers-failures.js';
 import { tellingConfiguration } from './telling-configuration.js';
 
 const { REDIS_URL, RECEIVER, MODE } = process.env as Record<'REDIS_URL' | 'RECEIVER' | 'MODE', string>;
@@ -137,26 +138,32 @@ app.post('/work', (_req, res) => {
   ciba.worker(provider);
   res.json({});
 });
-app.post('/decide', async (req, res) => {
-  const [handle, at] = [ciba.requests.handleOf(String(req.query['auth_req_id'])), req.query['at']];
-  watched = { handle, at: at === undefined ? undefined : String(at) };
-  try {
-    if (MODE === 'plain') await decidePlainly(String(req.query['auth_req_id']));
-    else if (req.query['action'] === 'deny') await ciba.requests.deny(handle, { accountId: 'alice' });
-    else await ciba.requests.approve(handle, { accountId: 'alice' });
-    pass('decided');
-    res.json({});
-  } catch (error) {
-    if (!(error instanceof CibaError)) throw error;
-    res.status(409).json({ code: error.code });
-  }
-});
-app.post('/state', async (req, res) => {
-  watched = undefined;
-  const handle = ciba.requests.handleOf(String(req.query['auth_req_id']));
-  const [request, delivery] = await Promise.all([ciba.requests.get(handle), ciba.deliveries.get(handle)]);
-  res.json({ status: request?.status, delivery: delivery?.state, attempts: delivery?.attempts });
-});
+app.post(
+  '/decide',
+  answersFailures(async (req, res) => {
+    const [handle, at] = [ciba.requests.handleOf(String(req.query['auth_req_id'])), req.query['at']];
+    watched = { handle, at: at === undefined ? undefined : String(at) };
+    try {
+      if (MODE === 'plain') await decidePlainly(String(req.query['auth_req_id']));
+      else if (req.query['action'] === 'deny') await ciba.requests.deny(handle, { accountId: 'alice' });
+      else await ciba.requests.approve(handle, { accountId: 'alice' });
+      pass('decided');
+      res.json({});
+    } catch (error) {
+      if (!(error instanceof CibaError)) throw error;
+      res.status(409).json({ code: error.code });
+    }
+  }),
+);
+app.post(
+  '/state',
+  answersFailures(async (req, res) => {
+    watched = undefined;
+    const handle = ciba.requests.handleOf(String(req.query['auth_req_id']));
+    const [request, delivery] = await Promise.all([ciba.requests.get(handle), ciba.deliveries.get(handle)]);
+    res.json({ status: request?.status, delivery: delivery?.state, attempts: delivery?.attempts });
+  }),
+);
 ciba.on('delivery.delivered', ({ handle }) => {
   if (handle === watched?.handle) process.send?.({ delivered: handle });
 });

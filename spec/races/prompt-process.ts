@@ -12,6 +12,7 @@ import { Redis } from 'ioredis';
 import Provider from 'oidc-provider';
 import { type Channel, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
+import { answersFailures } from '../support/answers-failures.js';
 import { raceConfiguration } from './race-configuration.js';
 
 const { REDIS_URL } = process.env as Record<'REDIS_URL', string>;
@@ -76,11 +77,16 @@ app.post('/clock', (req, res) => {
   offset = Number(req.query['offset']);
   res.json({});
 });
-app.post('/decide', async (req, res) => {
-  await ciba.requests.deny(ciba.requests.handleOf(String(req.query['auth_req_id'])), { accountId: 'alice' });
-  pass('decided');
-  res.json({});
-});
+app.post(
+  '/decide',
+  answersFailures(async (req, res) => {
+    await ciba.requests.deny(ciba.requests.handleOf(String(req.query['auth_req_id'])), {
+      accountId: 'alice',
+    });
+    pass('decided');
+    res.json({});
+  }),
+);
 app.use(ciba.router(provider));
 app.use(provider.callback());
 const listener = createServer(app).listen(0, '127.0.0.1', () => {

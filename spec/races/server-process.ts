@@ -13,6 +13,7 @@ import { Redis } from 'ioredis';
 import Provider, { type AdapterFactory } from 'oidc-provider';
 import { type Channel, type Ciba, CibaError, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
+import { answersFailures } from '../support/answers-failures.js';
 import { plainServer } from './plain-server.js';
 import { raceConfiguration } from './race-configuration.js';
 
@@ -77,15 +78,18 @@ const server: { provider: Provider; ciba?: Ciba; decide: Decide } =
 const { provider } = server;
 const app = express();
 
-app.post('/decide', async (req, res) => {
-  try {
-    await server.decide(String(req.query['auth_req_id']), String(req.query['action']));
-    res.status(204).end();
-  } catch (error) {
-    if (!(error instanceof CibaError)) throw error;
-    res.status(409).json({ code: error.code, outcome: error.outcome });
-  }
-});
+app.post(
+  '/decide',
+  answersFailures(async (req, res) => {
+    try {
+      await server.decide(String(req.query['auth_req_id']), String(req.query['action']));
+      res.status(204).end();
+    } catch (error) {
+      if (!(error instanceof CibaError)) throw error;
+      res.status(409).json({ code: error.code, outcome: error.outcome });
+    }
+  }),
+);
 app.get('/prompted', (_req, res) => {
   res.json({ prompted: String(prompted) });
 });

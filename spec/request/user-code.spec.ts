@@ -99,13 +99,17 @@ describe('a hash that is none', () => {
 
   it('costs as much work as a good one, so that nobody learns who has a code [A38]', async () => {
     const hash = await hashUserCode('2468');
+    // The least of some: whatever else the process does comes on top.
     const spent = async (stored: string | undefined): Promise<number> => {
-      const before = process.cpuUsage();
-      await matchesUserCode('1357', stored);
-      const { user, system } = process.cpuUsage(before);
-      return user + system;
+      const costs: number[] = [];
+      while (costs.length < 5) {
+        const before = process.cpuUsage();
+        await matchesUserCode('1357', stored);
+        const { user, system } = process.cpuUsage(before);
+        costs.push(user + system);
+      }
+      return Math.min(...costs);
     };
-    await spent(hash);
     expect(await spent(undefined)).toBeGreaterThan((await spent(hash)) / 4);
     expect(await spent('nonsense')).toBeGreaterThan((await spent(hash)) / 4);
   });

@@ -158,6 +158,7 @@ export async function startCutProxy(targetPort: number): Promise<CutProxy> {
 /** Writes to a socket, or keeps what is to be written for a while. */
 function streamTo(socket: Socket): { write(bytes: Buffer): void; hold(milliseconds: number): void } {
   let held: Buffer[] | undefined;
+  let timer: NodeJS.Timeout | undefined;
   const write = (bytes: Buffer): void => {
     if (held) held.push(bytes);
     else if (!socket.destroyed) socket.write(bytes);
@@ -165,8 +166,10 @@ function streamTo(socket: Socket): { write(bytes: Buffer): void; hold(millisecon
   return {
     write,
     hold(milliseconds) {
-      held = [];
-      setTimeout(() => {
+      // What is held already is held for longer.
+      held ??= [];
+      clearTimeout(timer);
+      timer = setTimeout(() => {
         const late = held ?? [];
         held = undefined;
         for (const bytes of late) write(bytes);

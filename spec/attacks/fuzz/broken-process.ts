@@ -22,7 +22,7 @@ async function answer(req: IncomingMessage, res: ServerResponse): Promise<void> 
   const form = new URLSearchParams(body);
   const names = [...form.keys()];
   if (FAULT === 'error' && new Set(names).size < names.length) refuse(res, 'twice', 500);
-  else if (FAULT === 'reflection' && form.has('login_hint'))
+  else if (FAULT === 'reflection' && /^[ -~]+$/.test(form.get('login_hint') ?? ''))
     refuse(res, `nobody is ${form.get('login_hint')}`);
   else if (FAULT === 'page')
     res.writeHead(200, { 'content-type': 'text/html' }).end(`<p>${decoded(body)}</p>`);
