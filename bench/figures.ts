@@ -43,6 +43,11 @@ const described = {
   floorPollCpu: { name: 'a pending poll, client_secret_basic, processor time: floor', unit: 'µs' },
   assertionNative: { name: 'pending polls, private_key_jwt: native', unit: 'a second' },
   assertionExpress: { name: 'pending polls, private_key_jwt: plugin on Express', unit: 'a second' },
+  nativeAssertionCpu: { name: 'a pending poll, private_key_jwt, processor time: native', unit: 'µs' },
+  expressAssertionCpu: {
+    name: 'a pending poll, private_key_jwt, processor time: plugin on Express',
+    unit: 'µs',
+  },
   assertionToNative: { name: 'pending polls, private_key_jwt: plugin / native', unit: '×', atLeast: 1 },
   generatorShare: { name: 'pending polls: most that the load generator used of a core', unit: '%' },
   roundTrips: { name: 'Redis round trips a pending poll', unit: 'commands', atLeast: 1, atMost: 1 },
@@ -98,6 +103,8 @@ const described = {
   deliveries: { name: 'pings delivered', unit: 'a second' },
   approvalPrompt: { name: 'an approval whose client to be pinged answers at once, median', unit: 'ms' },
   approvalHanging: { name: 'an approval whose client to be pinged hangs, median', unit: 'ms' },
+  decisionAlone: { name: 'a decision kept by Redis, median', unit: 'ms' },
+  decisionWithReplica: { name: 'a decision kept by Redis and a replica (`replicas`), median', unit: 'ms' },
 } as const satisfies Readonly<Record<string, Described>>;
 
 export type FigureKey = keyof typeof described;

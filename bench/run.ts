@@ -14,6 +14,7 @@ import { heldPolls } from './scenarios/held-polls.js';
 import { manyPending } from './scenarios/many-pending.js';
 import { pollsByAssertion, pollsBySecret } from './scenarios/pending-polls.js';
 import { roundTrips } from './scenarios/round-trips.js';
+import { waitingForReplicas } from './scenarios/waiting-for-replicas.js';
 import { wholeFlows } from './scenarios/whole-flows.js';
 import { FULL, QUICK, type Sizes } from './sizes.js';
 import { onStage, type Stage } from './stage.js';
@@ -28,6 +29,7 @@ const SCENARIOS: Readonly<Record<string, (stage: Stage, sizes: Sizes) => Promise
   'held long polls': heldPolls,
   'pings delivered': deliveries,
   'an approval beside a client that hangs': hangingClient,
+  'a decision that a replica has to have': waitingForReplicas,
 };
 
 const quick = process.argv.includes('--quick');

@@ -22,7 +22,7 @@ export interface Sizes {
 export const FULL: Sizes = {
   rounds: 7,
   milliseconds: 2_000,
-  pending: 30_000,
+  pending: 60_000,
   assertions: 5_000,
   approvals: 300,
   populations: [

@@ -1,9 +1,9 @@
-// Makes docs/performance.md and its charts from bench/results.json, which `npm run bench` writes. `--check` changes nothing and fails
-// where they differ.
+// Makes docs/performance.md and its charts from bench/results.json and bench/profile.json, which `npm run bench` and `npm run bench:profile`
+// write. `--check` changes nothing and fails where they differ.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { svgOf } from '../bench/chart.ts';
 import { chartsOf } from '../bench/charts.ts';
-import { isMet } from '../bench/figures.ts';
+import { FIGURES, isMet } from '../bench/figures.ts';
 import { CLIENTS, INTERVAL } from '../bench/population.ts';
 import { valuesIn } from '../bench/results.ts';
 import { FULL } from '../bench/sizes.ts';
@@ -62,6 +62,53 @@ const needs = table(
   ].map(([what, of]) => [what, ...plan.needs.map(of)]),
 );
 
+/** Why a figure may not be what it should be, and what was tried. */
+const SHORT = {
+  assertionToNative: `Most of such a poll is oidc-provider’s work for either server: it verifies the assertion and remembers its \`jti\`, and no
+  memory of it may answer the next poll. What is left is one look into Redis each. Native reads a hash and judges nothing; the plugin runs the script
+  that judges the client, the time and the throttle and writes the poll down, over a connection of its own that no other command of the server’s can
+  hold up. Tried, and kept: no step of the answer is waited for that has nothing to wait for, a body that only an assertion can have is
+  not read in advance, what the gate leaves does not go through the router, a command makes one promise, and the error that says \`pending\` takes no
+  trace of the stack. Not tried: to check assertions ourselves, which is oidc-provider’s work.`,
+  flowsToNative: `Native stores a request, writes the decision over it and marks it as used, whoever else does the same at that moment. The plugin counts
+  the person’s requests, looks whether the person has blocked the client, lets the first decision win, claims the request, and lets
+  the tokens leave once the claim is settled: eight scripts and three commands in place of two transactions and three commands, with a digest of each
+  name that goes into a key. The
+  scripts cost Redis more, too, which shares the two cores with the servers. Tried, and kept: what one turn of the event loop has to say to Redis leaves
+  ten at a time, what the gate has found of an approved request is not asked for again, the places of a decided request are given back together. Given up
+  for what no fault may cost: one of the commands says only that the settle was heard of, so that no other process calls an approval used up too early. Not
+  tried: to claim a request with the poll that finds it approved, because what the client has to prove is known only after that; and scripts over
+  several slots, which a cluster cannot run.`,
+  pollsAtMost: `A poll reads and writes one hash, however many there are; what differs is how much of Redis’s memory the processor’s caches hold. Runs
+  of the same code have shown 0.87 to 0.94, and at 100,000 requests less than at a million in the same run: the machine’s own unrest is as
+  large as what falls short.`,
+  basicExpressToNative: `A poll that the gate answers does nothing but what the floor does, and goes through Express on its way: routing, the changed prototypes of
+  request and response, and headers that are set one by one are what it costs beside \`accelerate\`. Tried, and kept: the gate in front
+  of the router’s own routes.`,
+  basicAcceleratedToFloor: `Beside the floor the gate hashes what the client shows, keeps a deadline for Redis, and tells its events; and in a process in which oidc-provider
+  follows each request with \`AsyncLocalStorage\` every promise costs more. The faster the machine, the more of it shows.`,
+};
+const keyOf = ({ name }) => Object.keys(FIGURES).find((key) => FIGURES[key].name === name);
+const missed = results.figures.filter((figure) => isMet(figure) === false);
+const shortfalls = missed
+  .map(
+    (figure) => `- **${figure.name}: ${number(figure.value)}.** ${SHORT[keyOf(figure)] ?? 'Not explained.'}`,
+  )
+  .join('\n');
+
+const profile = JSON.parse(readFileSync(new URL('bench/profile.json', root), 'utf8'));
+const CALLED = { native: 'native', plugin: 'plugin', accelerated: 'with accelerate', floor: 'floor' };
+const profiles = [...new Set(profile.profiles.map(({ work }) => work))]
+  .map((work) => {
+    const of = profile.profiles.filter((one) => one.work === work);
+    const rows = Object.keys(of[0].microseconds).map((place) => [
+      place,
+      ...of.map(({ microseconds }) => `${number(microseconds[place])} µs`),
+    ]);
+    return table([work, ...of.map(({ contender }) => CALLED[contender])], rows);
+  })
+  .join('\n\n');
+
 const charts = chartsOf(value);
 const image = (name) => `![${charts[name].title}](images/${name}.svg)`;
 
@@ -83,11 +130,22 @@ ${image('many-pending')}
 
 ${image('held-polls')}
 
+## What falls short
+${missed.length === 0 ? '\nNothing: every figure is what it should be.\n' : `\n${shortfalls}\n`}
+## Where the time goes
+
+What the process of a server spends on one piece of work, as a profiler sees it that looks five thousand times a second, by whose code it is
+(${profile.machine.cpu}, ${profile.machine.cores} cores, Node ${profile.machine.versions.Node}).
+Looking costs time itself: it says where a difference comes from, and the table above how large it is.
+
+${profiles}
+
 ## Measure it again
 
 \`\`\`sh
 npm run bench             # under ten minutes; writes bench/results.json, this page and its charts
 npm run bench -- --quick  # under a minute and a half, to see that all of it works; writes nothing
+npm run bench:profile     # under five minutes; writes bench/profile.json and this page
 \`\`\`
 
 It needs \`redis-server\`, which it starts itself, as often as it needs one. It ends with 1 where a figure is not what it should be.
@@ -115,6 +173,7 @@ for an interval of ${INTERVAL} s and requests that outlive the measurement; thro
 - **Held long polls.** One connection each. Resident memory of the process after a garbage collection, beside that of an Express handler that
   reads the form and holds the response. Then every person says yes at another process, and clients without tokens are counted.
 - **Pings.** ${number(FULL.pings)} are due when one process begins to send them, to a receiver that answers at once.
+- **Replicas.** One decision after another, kept by Redis alone and where a replica on the same machine has to have it (\`replicas\`), in turn.
 
 ## Ten million users, on paper
 

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { answerCalls, givenTo } from '../processes/answer-calls.js';
+import { Profiler } from '../processes/profiler.js';
 import { cpu, residentMemory } from '../processes/usage.js';
 import type { Contender, ContenderKind, ContenderSpec } from './contender.js';
 
@@ -20,10 +21,13 @@ const contender = await CONTENDERS[spec.kind](spec);
 const server = createServer(contender.listener).listen(0, '127.0.0.1');
 await once(server, 'listening');
 
+const profiler = new Profiler();
 const calls = {
   port: () => (server.address() as AddressInfo).port,
   cpu,
   residentMemory,
+  startProfile: () => profiler.start(),
+  stopProfile: () => profiler.stop(),
   held: () => contender.held?.() ?? 0,
   work: () => contender.work?.(),
 };

@@ -13,7 +13,7 @@ export interface PollsTask {
   readonly turns: number;
   /** How many polls are under way at a time. */
   readonly connections: number;
-  /** Where it is given, they have their turn again and again until so many milliseconds are over. */
+  /** Where it is given, they have their turn until so many milliseconds are over, and, but for those with assertions, again and again. */
   readonly milliseconds?: number;
 }
 
@@ -40,7 +40,8 @@ export async function polls(task: PollsTask, assertions: Assertions): Promise<Po
     const before = cpu();
     const began = performance.now();
     const end = began + (milliseconds ?? Number.POSITIVE_INFINITY);
-    const most = milliseconds === undefined ? turns : Number.POSITIVE_INFINITY;
+    // An assertion that comes again is refused: a turn ends where there is none left.
+    const most = milliseconds === undefined || kind === 'assertion' ? turns : Number.POSITIVE_INFINITY;
     await Promise.all(
       all.map(async (connection) => {
         while (count < most && performance.now() < end) {

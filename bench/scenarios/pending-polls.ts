@@ -36,6 +36,8 @@ export async function pollsByAssertion(stage: Stage, sizes: Sizes): Promise<Foun
   return {
     assertionNative: rounds.perSecond('native'),
     assertionExpress: rounds.perSecond('plugin'),
+    nativeAssertionCpu: rounds.cpu('native'),
+    expressAssertionCpu: rounds.cpu('plugin'),
     assertionToNative: rounds.ratio('plugin', 'native'),
   };
 }
