@@ -22,7 +22,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 /** One of each part: asking, polling and redeeming, deciding, telling, prompting. */
 const QUICK = [
   'spec/http/backchannel.spec.ts',
-  'spec/http/token-redemption.spec.ts',
+  'spec/http/token.spec.ts',
   'spec/http/decisions.spec.ts',
   'spec/http/telling.spec.ts',
   'spec/channels/failing-chain.spec.ts',
@@ -83,11 +83,13 @@ function isPublic(file, seen = new Set()) {
     .every((path) => !path.startsWith('lib/') && (!path.endsWith('.ts') || isPublic(path, seen)));
 }
 
-/** The files that are there at run time: types are gone by then. */
+/** The files that are there at run time, types being gone by then, and those that are processes of their own. */
 function importedBy(source) {
-  return [...source.matchAll(/^(?:import|export)\s([^;'"]*?)(?:from\s+)?'(\.[^']+)';/gm)]
+  const imported = [...source.matchAll(/^(?:import|export)\s([^;'"]*?)(?:from\s+)?'(\.[^']+)';/gm)]
     .filter(([, names]) => !isOnlyTypes(names))
     .map(([, , path]) => path);
+  const started = [...source.matchAll(/'(\.[^']+-process\.ts)'/g)].map(([, path]) => path);
+  return [...imported, ...started];
 }
 
 function isOnlyTypes(names) {
