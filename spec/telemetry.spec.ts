@@ -122,7 +122,7 @@ test('metrics of what has happened, and how long it took; no handle, client, acc
   expect(counts('ciba.delivery.duration')).toEqual({ '500 ping': 1, '204 ping': 1 });
   expect(counts('ciba.decision.wait')).toEqual({ approved: 2, denied: 1 });
   expect(counts('ciba.answer.wait')).toEqual({ redeemed: 1, 'told ping': 1 });
-  expect(counts('ciba.store.command.duration')).toMatchObject({ 'answered settle': 1, 'answered create': 3 });
+  expect(counts('ciba.store.command.duration')).toMatchObject({ 'answered settle': 1, 'answered ask': 3 });
   expect(counts('ciba.ready')).toEqual({ '': 1 });
   expect(counts('ciba.late')).toEqual({ deliveries: 0, prompts: 0 });
   expect(counts('ciba.polls.held')).toEqual({ '': 0 });

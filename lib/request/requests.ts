@@ -232,7 +232,8 @@ export class Requests {
    */
   async cancel(handle: string, { byClient = false }: { readonly byClient?: boolean } = {}): Promise<void> {
     const stored = await this.#open(handle, SERVER);
-    const { clientId, accountId } = await this.#decide(stored, SERVER, 'cancelled', {}, byClient);
+    const { clientId, accountId } = stored;
+    await this.#decide(stored, SERVER, 'cancelled', {}, byClient);
     this.#parts.events.emit('request.cancelled', {
       handle,
       clientId,
@@ -242,9 +243,9 @@ export class Requests {
   }
 
   async #denyFor(stored: StoredRequest, accountId: string, decision: Decision): Promise<void> {
-    const { handle } = stored;
+    const { handle, clientId } = stored;
     const { error = 'access_denied', numberMatched } = decision;
-    const { clientId } = await this.#decide(stored, accountId, 'denied', decision);
+    await this.#decide(stored, accountId, 'denied', decision);
     const wrongNumber = numberMatched === false;
     this.#parts.events.emit('request.denied', { handle, clientId, accountId, error, wrongNumber });
   }
@@ -266,11 +267,12 @@ export class Requests {
     verdict: Verdict,
     decision: Decision,
     counts: boolean = verdict === 'denied',
-  ): Promise<{ readonly clientId: string; readonly accountId: string }> {
-    const { handle, told, prompted } = stored;
+  ): Promise<void> {
+    const { handle, clientId, told, prompted } = stored;
     const { store, cooldown } = this.#parts;
     const attempt = {
       handle,
+      owner: stored,
       accountId: decider === SERVER ? undefined : decider,
       verdict,
       decision: JSON.stringify({ ...decision, left: stored.remaining }),
@@ -293,11 +295,10 @@ export class Requests {
         seconds: Math.max(0, seconds),
         outcome: verdict,
         handle,
-        clientId: decided.clientId,
+        clientId,
       };
     });
     if (told || prompted) this.#parts.announce(stored);
-    return decided;
   }
 
   #checkAcr(stored: StoredRequest, request: RequestView, acr: string | undefined): boolean {

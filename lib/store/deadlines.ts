@@ -31,6 +31,11 @@ export class Deadlines {
     return waiting;
   }
 
+  /** Whether one is not over yet, and was not ended. */
+  waits(waiting: Waiting): boolean {
+    return this.#waiting.has(waiting);
+  }
+
   /** Ends one; `false` where it was over already. */
   end(waiting: Waiting): boolean {
     return this.#waiting.delete(waiting);

@@ -136,7 +136,7 @@ export class MemoryStore implements Store {
     }
     const since = this.#now() - (record.decided?.at ?? 0);
     this.#limits.leave(attempt.handle, record, (attempt.cooldown ?? 0) - since);
-    return { result: 'decided', clientId: record.clientId, accountId: record.accountId };
+    return { result: 'decided' };
   }
 
   async claim({ handle, clientId, token, lease }: ClaimAttempt): Promise<ClaimResult> {

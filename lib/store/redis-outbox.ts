@@ -9,7 +9,7 @@ import {
   TAKEN_FOR,
 } from './outbox.js';
 import { dueOf } from './redis-due.js';
-import { callbackKey, requestKey } from './redis-keys.js';
+import { callbackKey, deliveriesKey, requestKey } from './redis-keys.js';
 import type { RedisScripts } from './redis-scripts.js';
 import type { RedisTexts, ToldRequest } from './redis-texts.js';
 
@@ -28,8 +28,8 @@ export class RedisOutbox implements Outbox {
     this.#redis = redis;
     this.#texts = texts;
     this.#prefix = prefix;
-    this.#waiting = `${prefix}:deliveries`;
-    this.#failed = `${prefix}:deliveries:failed`;
+    this.#waiting = deliveriesKey(prefix);
+    this.#failed = `${this.#waiting}:failed`;
   }
 
   schedule(handle: string, delay: number): Promise<void> {

@@ -7,7 +7,7 @@ import {
   type StoredPrompt,
 } from './prompts.js';
 import { dueOf } from './redis-due.js';
-import { requestKey } from './redis-keys.js';
+import { promptsKey, requestKey } from './redis-keys.js';
 import { INDEX_LIFE } from './redis-outbox.js';
 import type { RedisScripts } from './redis-scripts.js';
 import type { RedisTexts, ToldRequest } from './redis-texts.js';
@@ -24,7 +24,7 @@ export class RedisPrompts implements Prompts {
     this.#redis = redis;
     this.#texts = texts;
     this.#prefix = prefix;
-    this.#index = `${prefix}:prompts`;
+    this.#index = promptsKey(prefix);
   }
 
   schedule(handle: string, delay: number): Promise<void> {

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto';
 import type { Writable } from 'node:stream';
 import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
@@ -7,16 +8,31 @@ import { COMMAND_TIMEOUT, openConnection, type RedisClient, whenReady } from './
 import { ReplicaScripts, type Replicas } from './redis-replicas.js';
 import { type ScriptName, scripts } from './scripts.js';
 
-type Argument = string | number;
+export type Argument = string | number;
 
-/** Version of the scripts: two versions of the plugin can share a connection. */
-const VERSION = 2;
+/** A server that does not know a script. */
+const UNKNOWN = /^NOSCRIPT /;
+
+/** A server of a cluster, which runs no script over several slots, whatever client has asked it. */
+const CROSS_SLOT = /^CROSSSLOT |\bin (the )?same slot/;
 
 /** How many commands leave together at most: so that Redis has something to do while a long turn has more to say. */
 const AT_A_TIME = 10;
 
+/** What is told where a script's keys lie apart: on a cluster, also on one that is reached as if it were a single server. */
+export const APART: unique symbol = Symbol('the keys lie apart');
+
 /** Gives whoever wants to hear of the commands that end, where anybody does: a script's name, or `other`. */
 export type CommandTimer = () => ((name: string, seconds: number, failed: boolean) => void) | undefined;
+
+/** Asks in another way what has failed, where there is one. */
+type Again<Reply = unknown> = (error: Error) => Promise<Reply> | undefined;
+
+/** A script to be sent. */
+interface Script {
+  readonly sent: () => Promise<unknown>;
+  readonly again: Again;
+}
 
 /** Runs the scripts of a store over one connection, each within one deadline. */
 export class RedisScripts {
@@ -26,12 +42,15 @@ export class RedisScripts {
   readonly #deadlines = new Deadlines(COMMAND_TIMEOUT, 'Redis');
   readonly #replicas: Replicas | undefined;
   readonly #timer: CommandTimer;
+  /** What Redis knows the scripts by. ioredis' own way with scripts costs each call as much as all else that is done here. */
+  readonly #digests = digests();
   #opened: RedisClient | undefined;
   #lasting: ReplicaScripts | undefined;
   /** The connection that holds what it is told in this turn, and how much that was. A cluster's have no such thing. */
   #gathering: Writable | undefined;
   #gathered = 0;
   #closed = false;
+  #apart: boolean;
 
   constructor(
     client: RedisClient,
@@ -45,6 +64,7 @@ export class RedisScripts {
     this.#timeOffset = timeOffset;
     this.#unavailable = unavailable;
     this.#replicas = replicas;
+    this.#apart = client.isCluster;
   }
 
   /** Runs a script; its first argument, the clock's offset, is put in front of those given. What it answers is read by `read`. */
@@ -54,29 +74,54 @@ export class RedisScripts {
     args: readonly Argument[],
     read?: (reply: unknown) => T,
   ): Promise<T> {
-    return this.send<unknown, T>(this.#script(name, keys, args), read, name);
+    const { sent, again } = this.#script(name, keys, args);
+    return this.#timed(this.#known<unknown, T>(sent(), read, again), name);
   }
 
   /** Runs a script whose effect may not be lost with the server: where replicas are waited for, it counts once they have it. */
   runLasting(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    const replicas = this.#replicas;
-    if (!replicas) return this.run(name, keys, args);
-    if (this.#closed) return this.#known(Promise.reject(closed()));
-    this.#lasting ??= new ReplicaScripts(this.#client, replicas);
-    const ran = this.#lasting.run(scripts[name], keys, [this.#timeOffset(), ...args]);
-    return this.#timed(this.#known(ran), name);
+    const { sent, again } = this.#lastingScript(name, keys, args);
+    return this.#timed(this.#known(sent(), undefined, again), name);
   }
 
-  #script(
+  /** Runs a script whose keys are of several slots, or says {@link APART}: then nothing was done. `lasting` as {@link runLasting} does. */
+  runAcross(
     name: ScriptName,
-    keys: readonly string[],
-    args: readonly Argument[],
-  ): (redis: RedisClient) => Promise<unknown> {
-    return (redis) => {
-      const script = redis[commandName(name) as 'get'] as unknown as (
-        ...args: Argument[]
-      ) => Promise<unknown>;
-      return script.call(redis, ...keys, this.#timeOffset(), ...args);
+    told: () => readonly [keys: readonly string[], args: readonly Argument[]],
+    { lasting = false }: { readonly lasting?: boolean } = {},
+  ): Promise<unknown> {
+    if (this.#apart) return Promise.resolve(APART);
+    const [keys, args] = told();
+    const { sent, again } = lasting ? this.#lastingScript(name, keys, args) : this.#script(name, keys, args);
+    const orApart: Again = (error) => {
+      if (!CROSS_SLOT.test(error.message)) return again(error);
+      this.#apart = true;
+      return Promise.resolve(APART);
+    };
+    return this.#timed(this.#known(sent(), undefined, orApart), name);
+  }
+
+  /** By its digest, and with its text to a server that does not know it: a new one, or one that was told to forget. */
+  #script(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Script {
+    const { numberOfKeys, lua } = scripts[name];
+    const told = [...keys, this.#timeOffset(), ...args];
+    return {
+      sent: () => this.#sent((redis) => redis.evalsha(this.#digests[name], numberOfKeys, ...told)),
+      again: ({ message }) =>
+        UNKNOWN.test(message) ? this.#sent((redis) => redis.eval(lua, numberOfKeys, ...told)) : undefined,
+    };
+  }
+
+  #lastingScript(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Script {
+    const replicas = this.#replicas;
+    if (!replicas) return this.#script(name, keys, args);
+    return {
+      sent: () => {
+        if (this.#closed) return Promise.reject(closed());
+        this.#lasting ??= new ReplicaScripts(this.#client, replicas);
+        return this.#lasting.run(scripts[name], keys, [this.#timeOffset(), ...args]);
+      },
+      again: () => undefined,
     };
   }
 
@@ -101,6 +146,7 @@ export class RedisScripts {
   #known<Reply, T = Reply>(
     answer: Promise<Reply>,
     read: (reply: Reply) => T = (reply) => reply as unknown as T,
+    again?: Again<Reply>,
   ): Promise<T> {
     // One promise for all of it: nearly all that a server does passes here.
     return new Promise((resolve, reject) => {
@@ -115,19 +161,23 @@ export class RedisScripts {
         reject(new CibaError('store_unavailable', 'the store did not answer', { cause }));
       };
       const waiting = this.#deadlines.begin(failed);
-      answer.then(
-        (reply) => {
-          if (!this.#deadlines.end(waiting)) return;
-          try {
-            resolve(read(reply));
-          } catch (error) {
-            failed(error);
-          }
-        },
-        (error: unknown) => {
-          if (this.#deadlines.end(waiting)) failed(error);
-        },
-      );
+      const heard = (reply: Reply): void => {
+        if (!this.#deadlines.end(waiting)) return;
+        try {
+          resolve(read(reply));
+        } catch (error) {
+          failed(error);
+        }
+      };
+      const ended = (error: unknown): void => {
+        if (this.#deadlines.end(waiting)) failed(error);
+      };
+      answer.then(heard, (error: Error) => {
+        // What is told unknown by now must not come to anything: whoever heard that may have taken it back.
+        const another = this.#deadlines.waits(waiting) ? again?.(error) : undefined;
+        if (another) another.then(heard, ended);
+        else ended(error);
+      });
     });
   }
 
@@ -143,7 +193,9 @@ export class RedisScripts {
 
   /** The same for a script. */
   tryRun(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    return this.look(this.#script(name, keys, args));
+    const { sent, again } = this.#script(name, keys, args);
+    const orAgain = (error: Error): Promise<unknown> => again(error) ?? Promise.reject(error);
+    return within(COMMAND_TIMEOUT, 'Redis', sent().catch(orAgain));
   }
 
   #sent<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
@@ -190,13 +242,16 @@ export class RedisScripts {
     if (this.#opened) return this.#opened;
     const connection = openConnection(this.#client);
     warnOfEviction(connection);
-    for (const [name, { numberOfKeys, lua }] of Object.entries(scripts)) {
-      connection.defineCommand(commandName(name as ScriptName), { numberOfKeys, lua });
-    }
     this.#opened = connection;
     return connection;
   }
 }
+
+const digests = (): Readonly<Record<ScriptName, string>> =>
+  Object.fromEntries(Object.entries(scripts).map(([name, { lua }]) => [name, hash('sha1', lua)])) as Record<
+    ScriptName,
+    string
+  >;
 
 const closed = (): Error => new Error('the store is closed');
 
@@ -204,8 +259,4 @@ const closed = (): Error => new Error('the store is closed');
 function withoutArguments(error: unknown): Error {
   const { name, message, code } = error as Error & { code?: unknown };
   return Object.assign(new Error(message), { name, ...(code !== undefined && { code }) });
-}
-
-function commandName(name: ScriptName): string {
-  return `oidcCiba${VERSION}${name}`;
 }

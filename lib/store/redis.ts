@@ -1,4 +1,3 @@
-import { hash } from 'node:crypto';
 import type { StoreHealth } from './health.js';
 import { inBackground } from './in-background.js';
 import { DOUBT, POLL_LEEWAY, SLOW_DOWN_STEP } from './lifecycle.js';
@@ -6,27 +5,38 @@ import { EXPIRY_GRACE, FIRST_TURN } from './outbox.js';
 import type { RedisClient } from './redis-connection.js';
 import { RedisDecisions } from './redis-decisions.js';
 import { RedisHealth } from './redis-health.js';
-import { callbackKey, requestKey } from './redis-keys.js';
-import { RedisOutbox } from './redis-outbox.js';
+import {
+  accountKey,
+  callbackKey,
+  deliveriesKey,
+  digest,
+  type PlaceKeys,
+  placeKeys,
+  promptsKey,
+  requestKey,
+} from './redis-keys.js';
+import { INDEX_LIFE, RedisOutbox } from './redis-outbox.js';
 import { RedisPrompts } from './redis-prompts.js';
 import type { Replicas } from './redis-replicas.js';
-import { type CommandTimer, RedisScripts } from './redis-scripts.js';
+import { APART, type Argument, type CommandTimer, RedisScripts } from './redis-scripts.js';
 import { RedisTexts, type ToldRequest } from './redis-texts.js';
-import type {
-  ClaimAttempt,
-  ClaimResult,
-  DecisionAttempt,
-  DecisionResult,
-  Guess,
-  KeptAnswer,
-  NewRequest,
-  Owner,
-  PollAttempt,
-  PollResult,
-  Refusal,
-  Status,
-  Store,
-  StoredRequest,
+import {
+  type ClaimAttempt,
+  type ClaimResult,
+  type DecisionAttempt,
+  type DecisionResult,
+  type Guess,
+  type KeptAnswer,
+  type Limits,
+  type NewRequest,
+  type Owner,
+  type PollAttempt,
+  type PollResult,
+  PROMPTED_WITHIN,
+  type Refusal,
+  type Status,
+  type Store,
+  type StoredRequest,
 } from './store.js';
 
 /** What a store in Redis does beyond the contract. */
@@ -42,8 +52,8 @@ export interface RedisStoreOptions {
 }
 
 /**
- * A {@link Store} in Redis. Each request is one hash, each account and each client has a sorted set of its pending requests. Every script
- * touches keys of one slot; what needs two slots is two steps, each safe to repeat.
+ * A {@link Store} in Redis. Each request is one hash, each account and each client has a sorted set of its pending requests. What touches
+ * keys of several slots is one step where one server has them all, and on a cluster several, each safe to repeat.
  */
 export class RedisStore implements Store {
   readonly outbox: RedisOutbox;
@@ -73,62 +83,79 @@ export class RedisStore implements Store {
   }
 
   async create(request: NewRequest): Promise<'created' | Refusal> {
-    const { handle, clientId, accountId, lifetime, callback, tellExpiry, prompted } = request;
-    // The places first: a crash in between leaves places that end by themselves, never a request that nobody counts.
-    const refused = await this.#takePlaces(request);
+    const places = placeKeys(this.#prefix, request);
+    const told = await this.#redis.runAcross('ask', () => this.#asked(request, places));
+    if (told === APART) return this.#createInSteps(request, places);
+    return told === 'ok' ? 'created' : (told as Refusal);
+  }
+
+  /** Where the keys of a request lie apart. The places first: a crash in between leaves places that end by themselves, never a request that nobody counts. */
+  async #createInSteps(request: NewRequest, places: PlaceKeys): Promise<'created' | Refusal> {
+    const { handle, lifetime, callback, tellExpiry, prompted } = request;
+    const refused = await this.#takePlaces(request, places);
     if (refused) return (await this.read(handle)) ? 'created' : refused;
     if (callback && tellExpiry) await this.outbox.scheduleOnce(handle, lifetime);
     if (prompted) await this.prompts.scheduleFirst(handle);
-    const keys = [this.#requestKey(handle), callbackKey(this.#prefix, handle)];
-    const stored = await this.#redis.run('create', keys, [
-      clientId,
-      accountId,
-      lifetime,
-      request.retention,
-      request.interval,
-      this.#texts.sealPayload(handle, request.payload, clientId, accountId),
-      callback ? this.#texts.seal(handle, callback, 'callback') : '',
-      tellExpiry ? EXPIRY_GRACE : 0,
-      prompted ? FIRST_TURN : 0,
-    ]);
-    if (stored === 'over') await this.#leavePlaces(handle, request);
-    else if (await this.#isBlocked(accountId, clientId)) {
+    const stored = await this.#redis.run('create', this.#requestKeys(handle), this.#stored(request));
+    if (stored === 'over') await this.#leavePlaces(handle, places);
+    else if (await this.#isBlocked(places)) {
       await this.remove(handle, request);
       return 'blocked';
     }
     return 'created';
   }
 
+  #asked(request: NewRequest, { client, account, ofClient }: PlaceKeys): [keys: string[], args: Argument[]] {
+    const { handle, limits } = request;
+    const indices = [deliveriesKey(this.#prefix), promptsKey(this.#prefix)];
+    return [
+      [...this.#requestKeys(handle), ...account, ofClient, ...indices],
+      [
+        ...this.#stored(request),
+        client,
+        handle,
+        limits.client ?? -1,
+        ...limitsOfAccount(limits),
+        PROMPTED_WITHIN,
+        INDEX_LIFE,
+      ],
+    ];
+  }
+
+  /** What a script is told of a new request. */
+  #stored(request: NewRequest): Argument[] {
+    const { handle, clientId, accountId, callback } = request;
+    return [
+      clientId,
+      accountId,
+      request.lifetime,
+      request.retention,
+      request.interval,
+      this.#texts.sealPayload(handle, request.payload, clientId, accountId),
+      callback ? this.#texts.seal(handle, callback, 'callback') : '',
+      request.tellExpiry ? EXPIRY_GRACE : 0,
+      request.prompted ? FIRST_TURN : 0,
+    ];
+  }
+
   /** Looked at once the request is stored: whoever blocks the client reads the list after that, and either sees the other. */
-  async #isBlocked(accountId: string, clientId: string): Promise<boolean> {
-    const [, key] = this.#accountKeys(accountId, clientId);
-    return (await this.#redis.send((redis) => redis.zscore(key, '!'))) !== null;
+  async #isBlocked({ account: [, refused] }: PlaceKeys): Promise<boolean> {
+    return (await this.#redis.send((redis) => redis.zscore(refused, '!'))) !== null;
   }
 
   /** Those of the account in one step. The client's lies elsewhere: it is taken first, and given back. */
-  async #takePlaces({
-    handle,
-    clientId,
-    accountId,
-    lifetime,
-    limits,
-  }: NewRequest): Promise<Refusal | undefined> {
-    const clientKey = this.#clientKey(clientId);
+  async #takePlaces(
+    { handle, lifetime, limits }: NewRequest,
+    { client, account, ofClient }: PlaceKeys,
+  ): Promise<Refusal | undefined> {
     if (limits.client !== undefined) {
-      const taken = await this.#redis.run('reserve', [clientKey], [handle, lifetime, limits.client]);
+      const taken = await this.#redis.run('reserve', [ofClient], [handle, lifetime, limits.client]);
       if (taken === 'full') return 'client';
     }
-    const admitted = await this.#redis.run('admit', this.#accountKeys(accountId, clientId), [
-      digest(clientId),
-      handle,
-      lifetime,
-      limits.account ?? -1,
-      limits.accountAndClient ?? -1,
-      limits.refusals ?? -1,
-      limits.cooldown,
-    ]);
+    const args = [client, handle, lifetime, ...limitsOfAccount(limits)];
+    const admitted = await this.#redis.run('admit', account, args);
     if (admitted === 'ok') return undefined;
-    if (limits.client !== undefined) await this.#leavePlaceOfClient(handle, clientId);
+    if (limits.client !== undefined) await this.#leavePlaceOfClient(handle, ofClient);
     return admitted as Refusal;
   }
 
@@ -145,7 +172,7 @@ export class RedisStore implements Store {
   }
 
   async list(accountId: string): Promise<StoredRequest[]> {
-    const entries = (await this.#redis.run('pending', [this.#accountKey(accountId)], [])) as string[];
+    const entries = (await this.#redis.run('pending', [accountKey(this.#prefix, accountId)], [])) as string[];
     const found = await Promise.all(entries.map((entry) => this.read(entry.slice(entry.indexOf(':') + 1))));
     const pending = found.filter((request) => request?.status === 'pending') as StoredRequest[];
     return pending.sort((one, other) => one.expiresAt - other.expiresAt);
@@ -162,21 +189,27 @@ export class RedisStore implements Store {
   }
 
   async decide(attempt: DecisionAttempt): Promise<DecisionResult> {
-    const key = this.#requestKey(attempt.handle);
-    const { accountId, verdict, operation, cooldown } = attempt;
-    const decision = this.#texts.sealDecision(attempt.handle, attempt.decision, verdict);
-    const [result, ...rest] = (await this.#redis.runLasting(
-      'decide',
-      [key],
-      [accountId === undefined ? '' : `=${accountId}`, verdict, decision, operation],
-    )) as [DecisionResult['result'], ...(string | number)[]];
-    if (result === 'conflict') return { result, status: rest[0] as Exclude<Status, 'pending'> };
+    const { handle, owner, accountId, verdict, operation, cooldown = 0 } = attempt;
+    const places = placeKeys(this.#prefix, owner);
+    const decision = this.#texts.sealDecision(handle, attempt.decision, verdict);
+    const key = this.#requestKey(handle);
+    const args = [accountId === undefined ? '' : `=${accountId}`, verdict, decision, operation];
+    const { client, account, ofClient } = places;
+    const whole = await this.#redis.runAcross(
+      'conclude',
+      () => [
+        [key, ...account, ofClient],
+        [...args, client, handle, cooldown],
+      ],
+      { lasting: true },
+    );
+    const told = whole === APART ? await this.#redis.runLasting('decide', [key], args) : whole;
+    const [result, rest, left] = told as Decided;
+    if (result === 'conflict') return { result, status: rest };
     if (result !== 'decided') return { result };
-    if (this.#tellsDecisions) this.decisions.tell(attempt.handle);
-    const [clientId, decidedFor, since] = rest as [string, string, number];
-    const owner = { clientId, accountId: decidedFor };
-    await this.#leavePlaces(attempt.handle, owner, Math.max(0, (cooldown ?? 0) - since));
-    return { result, ...owner };
+    if (this.#tellsDecisions) this.decisions.tell(handle);
+    if (left !== 1) await this.#leavePlaces(handle, places, Math.max(0, cooldown - rest));
+    return { result };
   }
 
   async claim({ handle, clientId, token, lease }: ClaimAttempt): Promise<ClaimResult> {
@@ -213,20 +246,22 @@ export class RedisStore implements Store {
   async remove(handle: string, owner?: Owner): Promise<void> {
     const found = owner ? undefined : await this.#found(handle);
     const { clientId, accountId } = owner ?? { clientId: found?.[3], accountId: found?.[4] };
-    await this.#redis.send((redis) => redis.del(this.#requestKey(handle), callbackKey(this.#prefix, handle)));
+    await this.#redis.send((redis) => redis.del(...this.#requestKeys(handle)));
     if (clientId === undefined || accountId === undefined) return;
-    await this.#redis.run('leave', this.#accountKeys(accountId, clientId), [digest(clientId), handle, 0]);
-    await this.#redis.send((redis) => redis.zrem(this.#clientKey(clientId), handle));
+    const { client, account, ofClient } = placeKeys(this.#prefix, { clientId, accountId });
+    await this.#redis.run('leave', account, [client, handle, 0]);
+    await this.#redis.send((redis) => redis.zrem(ofClient, handle));
   }
 
   async block(accountId: string, clientId: string, lifetime: number): Promise<void> {
-    const [, refused] = this.#accountKeys(accountId, clientId);
+    const [, refused] = placeKeys(this.#prefix, { accountId, clientId }).account;
     await this.#redis.run('block', [refused], [Math.round(lifetime)]);
   }
 
   async unblock(accountId: string, clientId: string): Promise<void> {
-    const [index, refused] = this.#accountKeys(accountId, clientId);
-    await this.#redis.run('unblock', [refused, index], [digest(clientId)]);
+    const { client, account } = placeKeys(this.#prefix, { accountId, clientId });
+    const [index, refused] = account;
+    await this.#redis.run('unblock', [refused, index], [client]);
   }
 
   async guess(guess: Guess): Promise<boolean> {
@@ -261,14 +296,13 @@ export class RedisStore implements Store {
   }
 
   /** What precedes it is committed, so a failure here is not the caller's: the places are left later, or end with the request's life. */
-  async #leavePlaces(handle: string, { accountId, clientId }: Owner, cooldown = 0): Promise<void> {
-    const keys = this.#accountKeys(accountId, clientId);
-    const leave = () => this.#redis.run('leave', keys, [digest(clientId), handle, cooldown]);
-    await Promise.all([leave().catch(() => inBackground(leave)), this.#leavePlaceOfClient(handle, clientId)]);
+  async #leavePlaces(handle: string, { client, account, ofClient }: PlaceKeys, counts = 0): Promise<void> {
+    const leave = () => this.#redis.run('leave', account, [client, handle, counts]);
+    await Promise.all([leave().catch(() => inBackground(leave)), this.#leavePlaceOfClient(handle, ofClient)]);
   }
 
-  async #leavePlaceOfClient(handle: string, clientId: string): Promise<void> {
-    const leave = () => this.#redis.send((redis) => redis.zrem(this.#clientKey(clientId), handle));
+  async #leavePlaceOfClient(handle: string, ofClient: string): Promise<void> {
+    const leave = () => this.#redis.send((redis) => redis.zrem(ofClient, handle));
     await leave().catch(() => inBackground(leave));
   }
 
@@ -276,27 +310,17 @@ export class RedisStore implements Store {
     return requestKey(this.#prefix, handle);
   }
 
+  #requestKeys(handle: string): [request: string, callback: string] {
+    return [this.#requestKey(handle), callbackKey(this.#prefix, handle)];
+  }
+
   #answerKeys(handle: string): [string, string] {
     const key = this.#requestKey(handle);
     return [key, `${key}:answer`];
   }
 
-  #clientKey(clientId: string): string {
-    return `${this.#prefix}:client:{${digest(clientId)}}`;
-  }
-
-  #accountKey(accountId: string): string {
-    return `${this.#prefix}:account:{${digest(accountId)}}`;
-  }
-
-  /** All of an account in one slot. */
-  #accountKeys(accountId: string, clientId: string): [index: string, refused: string] {
-    const index = this.#accountKey(accountId);
-    return [index, `${index}:refused:${digest(clientId)}`];
-  }
-
   #guessKeys({ accountId, clientId }: Guess): string[] {
-    const guesses = `${this.#accountKey(accountId)}:guesses`;
+    const guesses = `${accountKey(this.#prefix, accountId)}:guesses`;
     return [guesses, `${guesses}:${digest(clientId)}`];
   }
 }
@@ -326,7 +350,17 @@ function pollResultOf(reply: unknown, handle: string, clientId: string, texts: R
   }
 }
 
-/** Hashed, so that no name can steer a key or be read from one; 132 bits: two names for one are found by no chance, and would share a limit. */
-const digest = (name: string): string => hash('sha256', name, 'base64url').slice(0, 22);
+/** As the scripts take them. */
+const limitsOfAccount = ({
+  account = -1,
+  accountAndClient = -1,
+  refusals = -1,
+  cooldown,
+}: Limits): number[] => [account, accountAndClient, refusals, cooldown];
+
+type Decided =
+  | [result: 'decided', since: number, left?: 0 | 1]
+  | [result: 'conflict', status: Exclude<Status, 'pending'>, left?: undefined]
+  | [result: 'forbidden' | 'gone', status?: undefined, left?: undefined];
 
 type Found = [...ToldRequest, delivery: string | null, prompt: string | null];

@@ -7,15 +7,14 @@ export interface Script {
 }
 
 /** The name of a script. */
-export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'block' | 'claim' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'late' | 'leave' | 'once' | 'pending' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'status' | 'told' | 'unblock';
+export type ScriptName = 'admit' | 'advance' | 'answer' | 'answered' | 'ask' | 'block' | 'claim' | 'conclude' | 'create' | 'decide' | 'delivery' | 'due' | 'failed' | 'guess' | 'keep' | 'late' | 'leave' | 'once' | 'pending' | 'poll' | 'postpone' | 'prompt' | 'read' | 'release' | 'reopen' | 'reserve' | 'schedule' | 'settle' | 'status' | 'told' | 'unblock';
 
 /** One script per state change, by name. */
 export const scripts: Readonly<Record<ScriptName, Script>> = {
   admit: {
     numberOfKeys: 2,
     lua: `--[[
-  Takes a place among an account's pending requests, and among those of the account and the client. A request that ended there without
-  having left was not answered, and counts as a refusal.
+  Takes a place among an account's pending requests, and among those of the account and the client.
   KEYS[1] the account's index, a sorted set of the client's digest, ':' and the handle, by expiry
   KEYS[2] what the account refused the client, a sorted set of handles by the time until which they count; '!' is a block
   ARGV[1] clock offset in ms
@@ -45,25 +44,38 @@ local function of_client(index, client, from, to)
   end
   return entries
 end
-local now = clock(ARGV[1])
-local lifetime = tonumber(ARGV[4])
--- What was not answered stays for as long as it counts.
-local stays = ARGV[7] ~= '-1' and tonumber(ARGV[8]) or 0
-local entry = ARGV[2] .. ':' .. ARGV[3]
-local pending = '(' .. now
-local function full(count, places) return places ~= '-1' and count >= tonumber(places) end
-local function of_this(from, to) return #of_client(KEYS[1], ARGV[2], from, to) end
+-- Takes a place among an account's pending requests, or says which limit is reached. A request that ended there without having left was not
+-- answered, and counts as a refusal. Limits are -1 where there is none.
+local function admit(now, index, refused, client, handle, lifetime, limits)
+  local entry = client .. ':' .. handle
+  -- What was not answered stays for as long as it counts.
+  local stays = limits.refusals ~= '-1' and tonumber(limits.cooldown) or 0
+  local yet = '(' .. now
+  local function full(count, places) return places ~= '-1' and count >= tonumber(places) end
+  local function of_this(from, to) return #of_client(index, client, from, to) end
 
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now - stays)
-redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', now)
-if redis.call('ZSCORE', KEYS[1], entry) then return 'ok' end
-if redis.call('ZSCORE', KEYS[2], '!') then return 'blocked' end
-if full(redis.call('ZCARD', KEYS[2]) + of_this('-inf', now), ARGV[7]) then return 'refusals' end
-if full(redis.call('ZCOUNT', KEYS[1], pending, '+inf'), ARGV[5]) then return 'account' end
-if ARGV[6] ~= '-1' and full(of_this(pending, '+inf'), ARGV[6]) then return 'account_and_client' end
-redis.call('ZADD', KEYS[1], now + lifetime, entry)
-outlive(KEYS[1], lifetime + stays)
-return 'ok'
+  -- Nearly everybody is asked by nobody else, and has refused nothing.
+  local known = redis.call('EXISTS', index, refused) > 0
+  if known then
+    if redis.call('ZSCORE', index, entry) then return 'ok' end
+    local blocked = redis.call('ZSCORE', refused, '!')
+    if blocked and tonumber(blocked) > now then return 'blocked' end
+    local unanswered = of_this('(' .. now - stays, now)
+    if full(redis.call('ZCOUNT', refused, yet, '+inf') + unanswered, limits.refusals) then return 'refusals' end
+    if full(redis.call('ZCOUNT', index, yet, '+inf'), limits.account) then return 'account' end
+    if limits.pair ~= '-1' and full(of_this(yet, '+inf'), limits.pair) then return 'account_and_client' end
+  end
+  -- See reserve.
+  redis.call('ZADD', index, now + tonumber(lifetime), entry)
+  if known then
+    redis.call('ZREMRANGEBYSCORE', index, '-inf', now - stays)
+    redis.call('ZREMRANGEBYSCORE', refused, '-inf', now)
+  end
+  outlive(index, tonumber(lifetime) + stays)
+  return 'ok'
+end
+local limits = {account = ARGV[5], pair = ARGV[6], refusals = ARGV[7], cooldown = ARGV[8]}
+return admit(clock(ARGV[1]), KEYS[1], KEYS[2], ARGV[2], ARGV[3], ARGV[4], limits)
 `,
   },
   advance: {
@@ -94,22 +106,36 @@ end
 -- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
 -- Those of its payload, which every request has, have no name but their number.
 local PAYLOAD = ''
-local function write_text(key, name, text)
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
-  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  local size, pieces = #text <= 2048 and 64 or #text, 0
   repeat
     pieces = pieces + 1
-    fields[2 * pieces - 1] = name .. pieces
-    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
   until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
   redis.call('HSET', key, unpack(fields))
   while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
 end
-local function read_text(key, name)
-  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
   while piece do
     pieces[#pieces + 1] = piece
-    piece = redis.call('HGET', key, name .. #pieces + 1)
+    piece = fields[name .. #pieces + 1]
   end
   return #pieces > 0 and table.concat(pieces)
 end
@@ -168,6 +194,175 @@ redis.call('HSET', KEYS[2], 'sealed', ARGV[3], 'until', clock(ARGV[1]) + tonumbe
 redis.call('PEXPIRE', KEYS[2], ARGV[4])
 redis.call('HDEL', KEYS[1], 'doubt')
 return 1
+`,
+  },
+  ask: {
+    numberOfKeys: 7,
+    lua: `--[[
+  Takes the places of a request and stores it as pending, with all that is to be looked at later: in one step, where all keys lie on one server.
+  KEYS[1] the request
+  KEYS[2] its callback
+  KEYS[3] the account's index
+  KEYS[4] what the account refused the client
+  KEYS[5] the client's index
+  KEYS[6] the index of those whose clients are told
+  KEYS[7] the index of those whose people are prompted
+  ARGV[1] clock offset in ms
+  ARGV[2] client
+  ARGV[3] account
+  ARGV[4] lifetime in ms
+  ARGV[5] retention in ms
+  ARGV[6] interval in ms
+  ARGV[7] payload
+  ARGV[8] callback, '' where the client polls
+  ARGV[9] how much longer than the request the callback lives, in ms, 0 where nobody is told of its end
+  ARGV[10] the turn in which its person is prompted first, 0 where nobody is
+  ARGV[11] the client's digest
+  ARGV[12] handle
+  ARGV[13] how many places the client has, -1 for any number
+  ARGV[14] how many places the account has, -1 for any number
+  ARGV[15] how many places the account has for the client, -1 for any number
+  ARGV[16] how many refusals there may be, -1 for any number
+  ARGV[17] how long a refusal counts, in ms
+  ARGV[18] in how many ms it is looked at whether its person was prompted
+  ARGV[19] how long an index lives at least, in ms
+  Output  'ok', or which limit is reached: 'client', 'blocked', 'refusals', 'account', 'account_and_client'
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Lets a key live so many milliseconds at least.
+local function outlive(key, time)
+  if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
+end
+-- The entries of a client in an account's index, of those that end between two times.
+local function of_client(index, client, from, to)
+  local entries = {}
+  for _, entry in ipairs(redis.call('ZRANGEBYSCORE', index, from, to)) do
+    if entry:sub(1, #client + 1) == client .. ':' then entries[#entries + 1] = entry end
+  end
+  return entries
+end
+-- Takes a place among a client's pending requests, in an index of handles by expiry, unless there are so many.
+local function reserve(now, index, handle, lifetime, places)
+  if redis.call('ZSCORE', index, handle) then return 'ok' end
+  if redis.call('ZCOUNT', index, '(' .. now, '+inf') >= tonumber(places) then return 'full' end
+  -- The first write is one that Redis refuses while its memory is full: after another one it would take all of a script.
+  redis.call('ZADD', index, now + tonumber(lifetime), handle)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
+  outlive(index, tonumber(lifetime))
+  return 'ok'
+end
+-- Takes a place among an account's pending requests, or says which limit is reached. A request that ended there without having left was not
+-- answered, and counts as a refusal. Limits are -1 where there is none.
+local function admit(now, index, refused, client, handle, lifetime, limits)
+  local entry = client .. ':' .. handle
+  -- What was not answered stays for as long as it counts.
+  local stays = limits.refusals ~= '-1' and tonumber(limits.cooldown) or 0
+  local yet = '(' .. now
+  local function full(count, places) return places ~= '-1' and count >= tonumber(places) end
+  local function of_this(from, to) return #of_client(index, client, from, to) end
+
+  -- Nearly everybody is asked by nobody else, and has refused nothing.
+  local known = redis.call('EXISTS', index, refused) > 0
+  if known then
+    if redis.call('ZSCORE', index, entry) then return 'ok' end
+    local blocked = redis.call('ZSCORE', refused, '!')
+    if blocked and tonumber(blocked) > now then return 'blocked' end
+    local unanswered = of_this('(' .. now - stays, now)
+    if full(redis.call('ZCOUNT', refused, yet, '+inf') + unanswered, limits.refusals) then return 'refusals' end
+    if full(redis.call('ZCOUNT', index, yet, '+inf'), limits.account) then return 'account' end
+    if limits.pair ~= '-1' and full(of_this(yet, '+inf'), limits.pair) then return 'account_and_client' end
+  end
+  -- See reserve.
+  redis.call('ZADD', index, now + tonumber(lifetime), entry)
+  if known then
+    redis.call('ZREMRANGEBYSCORE', index, '-inf', now - stays)
+    redis.call('ZREMRANGEBYSCORE', refused, '-inf', now)
+  end
+  outlive(index, tonumber(lifetime) + stays)
+  return 'ok'
+end
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces = #text <= 2048 and 64 or #text, 0
+  repeat
+    pieces = pieces + 1
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
+  until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = fields[name .. #pieces + 1]
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
+-- Writes a new request, which nobody has polled or decided, and what its client is to be told with.
+local function store(now, key, callback, given)
+  local expires = now + tonumber(given.lifetime)
+  local fields = {'status', 'pending', 'client', given.client, 'account', given.account, 'expires', expires,
+    'keep', expires + tonumber(given.retention), 'interval', given.interval}
+  local function add(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  add_text(add, PAYLOAD, given.payload)
+  if given.turn ~= '0' then add('prompt', given.turn) end
+  if given.callback ~= '' then
+    add('delivery', 'waiting')
+    add('attempts', 0)
+    add('turn', 1)
+    redis.call('HSET', callback, 'callback', given.callback)
+    redis.call('PEXPIRE', callback, tonumber(given.lifetime) + tonumber(given.grace))
+  end
+  redis.call('HSET', key, unpack(fields))
+  redis.call('PEXPIRE', key, tonumber(given.lifetime) + tonumber(given.retention))
+end
+-- Notes in an index when a request has to be looked at; the index lives so long at least.
+local function schedule(index, handle, at, life)
+  redis.call('ZADD', index, at, handle)
+  redis.call('PEXPIRE', index, life)
+end
+-- A repeat.
+if redis.call('EXISTS', KEYS[1]) == 1 then return 'ok' end
+local now = clock(ARGV[1])
+local handle, lifetime, limited = ARGV[12], ARGV[4], ARGV[13] ~= '-1'
+if limited and reserve(now, KEYS[5], handle, lifetime, ARGV[13]) == 'full' then return 'client' end
+local admitted = admit(now, KEYS[3], KEYS[4], ARGV[11], handle, lifetime,
+  {account = ARGV[14], pair = ARGV[15], refusals = ARGV[16], cooldown = ARGV[17]})
+if admitted ~= 'ok' then
+  if limited then redis.call('ZREM', KEYS[5], handle) end
+  return admitted
+end
+store(now, KEYS[1], KEYS[2], {client = ARGV[2], account = ARGV[3], lifetime = lifetime, retention = ARGV[5],
+  interval = ARGV[6], payload = ARGV[7], callback = ARGV[8], grace = ARGV[9], turn = ARGV[10]})
+if ARGV[8] ~= '' and ARGV[9] ~= '0' then schedule(KEYS[6], handle, now + tonumber(lifetime), ARGV[19]) end
+if ARGV[10] ~= '0' then schedule(KEYS[7], handle, now + tonumber(ARGV[18]), ARGV[19]) end
+return 'ok'
 `,
   },
   block: {
@@ -241,6 +436,113 @@ redis.call('HSET', KEYS[1], 'status', 'claimed', 'claim', ARGV[3], 'lease', now 
 return {'won'}
 `,
   },
+  conclude: {
+    numberOfKeys: 4,
+    lua: `--[[
+  Decides a pending request and leaves its places: in one step, where all keys lie on one server.
+  KEYS[1] the request
+  KEYS[2] the account's index
+  KEYS[3] what the account refused the client
+  KEYS[4] the client's index
+  ARGV[1] clock offset in ms
+  ARGV[2] '=' and the account that decides, '' where the server withdraws the request
+  ARGV[3] the status to come to
+  ARGV[4] decision
+  ARGV[5] operation id
+  ARGV[6] the client's digest
+  ARGV[7] handle
+  ARGV[8] how long it counts as a refusal, in ms, 0 where it does not
+  Output  {'decided', ms since, 1 if the places are left, else 0} {'conflict', status} {'forbidden'} {'gone'}
+]]
+-- Milliseconds by this server's clock, moved by what the caller's tests say.
+local function clock(offset)
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(offset)
+end
+-- Where a request stands now: the twin of statusAt in lifecycle.ts.
+local function status_at(now, status, expires, keep, lease)
+  if not status or now >= tonumber(keep) then return 'gone' end
+  if status == 'claimed' and now >= tonumber(lease) then status = 'approved' end
+  if now >= tonumber(expires) and (status == 'pending' or status == 'approved') then return 'expired' end
+  return status
+end
+-- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
+-- Those of its payload, which every request has, have no name but their number.
+local PAYLOAD = ''
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
+  -- A long one gains nothing by it, and many pieces are slow to find.
+  local size, pieces = #text <= 2048 and 64 or #text, 0
+  repeat
+    pieces = pieces + 1
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
+  until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
+  redis.call('HSET', key, unpack(fields))
+  while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
+end
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
+  while piece do
+    pieces[#pieces + 1] = piece
+    piece = fields[name .. #pieces + 1]
+  end
+  return #pieces > 0 and table.concat(pieces)
+end
+-- Lets a key live so many milliseconds at least.
+local function outlive(key, time)
+  if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
+end
+-- Decides a pending request: the first decision wins, and a repeat of it hears what the first did.
+local function decide(now, key, decider, verdict, decision, operation)
+  local r = redis.call('HMGET', key, 'status', 'expires', 'keep', 'lease', 'account', 'decided', 'decidedat')
+  local status = status_at(now, r[1], r[2], r[3], r[4])
+  if status == 'gone' then return {'gone'} end
+  if decider ~= '' and decider ~= '=' .. r[5] then return {'forbidden'} end
+  if r[6] == operation then
+    -- Who waits for replicas waits for the last write of its connection, and a repeat may have come over another one: so it writes, too.
+    redis.call('HSET', key, 'decided', operation)
+    return {'decided', now - tonumber(r[7])}
+  end
+  if status ~= 'pending' then return {'conflict', status} end
+  redis.call('HSET', key, 'status', verdict, 'decided', operation, 'decidedat', now)
+  write_text(key, 'decision', decision)
+  return {'decided', 0}
+end
+-- Leaves the place of a request among those of its account, and counts its refusal for so many milliseconds yet.
+local function leave(now, index, refused, client, handle, counts)
+  redis.call('ZREM', index, client .. ':' .. handle)
+  if counts <= 0 then return end
+  -- A repeat counts no longer than the first.
+  redis.call('ZADD', refused, 'NX', now + counts, handle)
+  outlive(refused, counts)
+end
+local now = clock(ARGV[1])
+local told = decide(now, KEYS[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
+if told[1] == 'decided' then
+  -- A decision that was written holds, whatever becomes of its places.
+  local left = pcall(function()
+    leave(now, KEYS[2], KEYS[3], ARGV[6], ARGV[7], tonumber(ARGV[8]) - told[2])
+    redis.call('ZREM', KEYS[4], ARGV[7])
+  end)
+  told[3] = left and 1 or 0
+end
+return told
+`,
+  },
   create: {
     numberOfKeys: 2,
     lua: `--[[
@@ -274,39 +576,65 @@ end
 -- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
 -- Those of its payload, which every request has, have no name but their number.
 local PAYLOAD = ''
-local function write_text(key, name, text)
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
-  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  local size, pieces = #text <= 2048 and 64 or #text, 0
   repeat
     pieces = pieces + 1
-    fields[2 * pieces - 1] = name .. pieces
-    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
   until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
   redis.call('HSET', key, unpack(fields))
   while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
 end
-local function read_text(key, name)
-  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
   while piece do
     pieces[#pieces + 1] = piece
-    piece = redis.call('HGET', key, name .. #pieces + 1)
+    piece = fields[name .. #pieces + 1]
   end
   return #pieces > 0 and table.concat(pieces)
+end
+-- Writes a new request, which nobody has polled or decided, and what its client is to be told with.
+local function store(now, key, callback, given)
+  local expires = now + tonumber(given.lifetime)
+  local fields = {'status', 'pending', 'client', given.client, 'account', given.account, 'expires', expires,
+    'keep', expires + tonumber(given.retention), 'interval', given.interval}
+  local function add(name, value)
+    fields[#fields + 1] = name
+    fields[#fields + 1] = value
+  end
+  add_text(add, PAYLOAD, given.payload)
+  if given.turn ~= '0' then add('prompt', given.turn) end
+  if given.callback ~= '' then
+    add('delivery', 'waiting')
+    add('attempts', 0)
+    add('turn', 1)
+    redis.call('HSET', callback, 'callback', given.callback)
+    redis.call('PEXPIRE', callback, tonumber(given.lifetime) + tonumber(given.grace))
+  end
+  redis.call('HSET', key, unpack(fields))
+  redis.call('PEXPIRE', key, tonumber(given.lifetime) + tonumber(given.retention))
 end
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease')
 if r[1] then return status_at(now, r[1], r[2], r[3], r[4]) == 'pending' and 'ok' or 'over' end
-local expires = now + tonumber(ARGV[4])
-redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
-  'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6])
-write_text(KEYS[1], PAYLOAD, ARGV[7])
-redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
-if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'prompt', ARGV[10]) end
-if ARGV[8] ~= '' then
-  redis.call('HSET', KEYS[1], 'delivery', 'waiting', 'attempts', 0, 'turn', 1)
-  redis.call('HSET', KEYS[2], 'callback', ARGV[8])
-  redis.call('PEXPIRE', KEYS[2], tonumber(ARGV[4]) + tonumber(ARGV[9]))
-end
+store(now, KEYS[1], KEYS[2], {client = ARGV[2], account = ARGV[3], lifetime = ARGV[4], retention = ARGV[5],
+  interval = ARGV[6], payload = ARGV[7], callback = ARGV[8], grace = ARGV[9], turn = ARGV[10]})
 return 'ok'
 `,
   },
@@ -320,7 +648,7 @@ return 'ok'
   ARGV[3] the status to come to
   ARGV[4] decision
   ARGV[5] operation id
-  Output  {'decided', client, account, ms since} {'conflict', status} {'forbidden'} {'gone'}
+  Output  {'decided', ms since} {'conflict', status} {'forbidden'} {'gone'}
 ]]
 -- Milliseconds by this server's clock, moved by what the caller's tests say.
 local function clock(offset)
@@ -337,41 +665,56 @@ end
 -- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
 -- Those of its payload, which every request has, have no name but their number.
 local PAYLOAD = ''
-local function write_text(key, name, text)
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
-  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  local size, pieces = #text <= 2048 and 64 or #text, 0
   repeat
     pieces = pieces + 1
-    fields[2 * pieces - 1] = name .. pieces
-    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
   until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
   redis.call('HSET', key, unpack(fields))
   while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
 end
-local function read_text(key, name)
-  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
   while piece do
     pieces[#pieces + 1] = piece
-    piece = redis.call('HGET', key, name .. #pieces + 1)
+    piece = fields[name .. #pieces + 1]
   end
   return #pieces > 0 and table.concat(pieces)
 end
-local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'decided',
-  'decidedat')
-local status = status_at(now, r[1], r[2], r[3], r[4])
-if status == 'gone' then return {'gone'} end
-if ARGV[2] ~= '' and ARGV[2] ~= '=' .. r[6] then return {'forbidden'} end
-local since = now - tonumber(r[8] or now)
-if r[7] == ARGV[5] then
-  -- Who waits for replicas waits for the last write of its connection, and a repeat may have come over another one: so it writes, too.
-  redis.call('HSET', KEYS[1], 'decided', ARGV[5])
-else
+-- Decides a pending request: the first decision wins, and a repeat of it hears what the first did.
+local function decide(now, key, decider, verdict, decision, operation)
+  local r = redis.call('HMGET', key, 'status', 'expires', 'keep', 'lease', 'account', 'decided', 'decidedat')
+  local status = status_at(now, r[1], r[2], r[3], r[4])
+  if status == 'gone' then return {'gone'} end
+  if decider ~= '' and decider ~= '=' .. r[5] then return {'forbidden'} end
+  if r[6] == operation then
+    -- Who waits for replicas waits for the last write of its connection, and a repeat may have come over another one: so it writes, too.
+    redis.call('HSET', key, 'decided', operation)
+    return {'decided', now - tonumber(r[7])}
+  end
   if status ~= 'pending' then return {'conflict', status} end
-  redis.call('HSET', KEYS[1], 'status', ARGV[3], 'decided', ARGV[5], 'decidedat', now)
-  write_text(KEYS[1], 'decision', ARGV[4])
+  redis.call('HSET', key, 'status', verdict, 'decided', operation, 'decidedat', now)
+  write_text(key, 'decision', decision)
+  return {'decided', 0}
 end
-return {'decided', r[5], r[6], since}
+return decide(clock(ARGV[1]), KEYS[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5])
 `,
   },
   delivery: {
@@ -399,34 +742,47 @@ end
 -- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
 -- Those of its payload, which every request has, have no name but their number.
 local PAYLOAD = ''
-local function write_text(key, name, text)
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
-  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  local size, pieces = #text <= 2048 and 64 or #text, 0
   repeat
     pieces = pieces + 1
-    fields[2 * pieces - 1] = name .. pieces
-    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
   until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
   redis.call('HSET', key, unpack(fields))
   while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
 end
-local function read_text(key, name)
-  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
   while piece do
     pieces[#pieces + 1] = piece
-    piece = redis.call('HGET', key, name .. #pieces + 1)
+    piece = fields[name .. #pieces + 1]
   end
   return #pieces > 0 and table.concat(pieces)
 end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
-  'attempts', 'turn', 'due', 'note', 'prompt')
-local status = status_at(now, r[1], r[2], r[3], r[4])
-if status == 'gone' or not r[7] then return {'gone'} end
+local r = fields_of(KEYS[1])
+local status = status_at(now, r.status, r.expires, r.keep, r.lease)
+if status == 'gone' or not r.delivery then return {'gone'} end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
-local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision,
-  r[7], tonumber(r[8]), tonumber(r[9]), tonumber(r[10] or 0), r[11], c[1], c[2], r[12]}
+local payload, decision = text_in(r, PAYLOAD), text_in(r, 'decision')
+return {status, math.max(0, tonumber(r.expires) - now), tonumber(r.expires), r.client, r.account, payload, decision,
+  r.delivery, tonumber(r.attempts), tonumber(r.turn), tonumber(r.due or 0), r.note or false, c[1], c[2], r.prompt or false}
 `,
   },
   due: {
@@ -587,12 +943,15 @@ end
 local function outlive(key, time)
   if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
 end
-redis.call('ZREM', KEYS[1], ARGV[2] .. ':' .. ARGV[3])
-if ARGV[4] ~= '0' then
+-- Leaves the place of a request among those of its account, and counts its refusal for so many milliseconds yet.
+local function leave(now, index, refused, client, handle, counts)
+  redis.call('ZREM', index, client .. ':' .. handle)
+  if counts <= 0 then return end
   -- A repeat counts no longer than the first.
-  redis.call('ZADD', KEYS[2], 'NX', clock(ARGV[1]) + tonumber(ARGV[4]), ARGV[3])
-  outlive(KEYS[2], tonumber(ARGV[4]))
+  redis.call('ZADD', refused, 'NX', now + counts, handle)
+  outlive(refused, counts)
 end
+leave(clock(ARGV[1]), KEYS[1], KEYS[2], ARGV[2], ARGV[3], tonumber(ARGV[4]))
 return 'ok'
 `,
   },
@@ -670,22 +1029,36 @@ end
 -- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
 -- Those of its payload, which every request has, have no name but their number.
 local PAYLOAD = ''
-local function write_text(key, name, text)
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
-  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  local size, pieces = #text <= 2048 and 64 or #text, 0
   repeat
     pieces = pieces + 1
-    fields[2 * pieces - 1] = name .. pieces
-    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
   until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
   redis.call('HSET', key, unpack(fields))
   while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
 end
-local function read_text(key, name)
-  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
   while piece do
     pieces[#pieces + 1] = piece
-    piece = redis.call('HGET', key, name .. #pieces + 1)
+    piece = fields[name .. #pieces + 1]
   end
   return #pieces > 0 and table.concat(pieces)
 end
@@ -711,12 +1084,12 @@ if status == 'pending' then
   return {told, interval, tonumber(r[2]) - now}
 end
 if status == 'approved' then
-  local account = redis.call('HGET', KEYS[1], 'account')
-  local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
-  return {status, tonumber(r[2]) - now, account, payload, decision}
+  local fields = fields_of(KEYS[1])
+  local payload, decision = text_in(fields, PAYLOAD), text_in(fields, 'decision')
+  return {status, tonumber(r[2]) - now, fields.account, payload, decision}
 end
 if status == 'denied' then
-  local decision = read_text(KEYS[1], 'decision')
+  local decision = text_in(fields_of(KEYS[1]), 'decision')
   return {status, decision}
 end
 if status == 'claimed' then return {status, tonumber(r[4]) - now} end
@@ -783,34 +1156,46 @@ end
 -- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
 -- Those of its payload, which every request has, have no name but their number.
 local PAYLOAD = ''
-local function write_text(key, name, text)
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
-  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  local size, pieces = #text <= 2048 and 64 or #text, 0
   repeat
     pieces = pieces + 1
-    fields[2 * pieces - 1] = name .. pieces
-    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
   until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
   redis.call('HSET', key, unpack(fields))
   while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
 end
-local function read_text(key, name)
-  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
   while piece do
     pieces[#pieces + 1] = piece
-    piece = redis.call('HGET', key, name .. #pieces + 1)
+    piece = fields[name .. #pieces + 1]
   end
   return #pieces > 0 and table.concat(pieces)
 end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
-  'prompt')
-local status = status_at(now, r[1], r[2], r[3], r[4])
-if status == 'gone' or not r[8] then return {'gone'} end
-local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
-local progress = read_text(KEYS[1], 'progress')
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision, r[7], tonumber(r[8]),
-  progress}
+local r = fields_of(KEYS[1])
+local status = status_at(now, r.status, r.expires, r.keep, r.lease)
+if status == 'gone' or not r.prompt then return {'gone'} end
+local payload, decision, progress = text_in(r, PAYLOAD), text_in(r, 'decision'), text_in(r, 'progress')
+return {status, math.max(0, tonumber(r.expires) - now), tonumber(r.expires), r.client, r.account, payload, decision,
+  r.delivery or false, tonumber(r.prompt), progress}
 `,
   },
   read: {
@@ -836,32 +1221,46 @@ end
 -- The texts of a request lie in pieces: Redis keeps a hash in one block, at a third of the memory, while no value is longer than 64 bytes.
 -- Those of its payload, which every request has, have no name but their number.
 local PAYLOAD = ''
-local function write_text(key, name, text)
+-- Adds the pieces of a text to the fields of a hash. How many they are.
+local function add_text(add, name, text)
   -- A long one gains nothing by it, and many pieces are slow to find.
-  local size, pieces, fields = #text <= 2048 and 64 or #text, 0, {}
+  local size, pieces = #text <= 2048 and 64 or #text, 0
   repeat
     pieces = pieces + 1
-    fields[2 * pieces - 1] = name .. pieces
-    fields[2 * pieces] = text:sub((pieces - 1) * size + 1, pieces * size)
+    add(name .. pieces, text:sub((pieces - 1) * size + 1, pieces * size))
   until pieces * size >= #text
+  return pieces
+end
+local function write_text(key, name, text)
+  local fields = {}
+  local pieces = add_text(function(field, piece)
+    fields[#fields + 1] = field
+    fields[#fields + 1] = piece
+  end, name, text)
   redis.call('HSET', key, unpack(fields))
   while redis.call('HDEL', key, name .. pieces + 1) == 1 do pieces = pieces + 1 end
 end
-local function read_text(key, name)
-  local pieces, piece = {}, redis.call('HGET', key, name .. 1)
+-- All fields of a request by their names: one call is less work than one for each piece.
+local function fields_of(key)
+  local listed, fields = redis.call('HGETALL', key), {}
+  for at = 1, #listed, 2 do fields[listed[at]] = listed[at + 1] end
+  return fields
+end
+local function text_in(fields, name)
+  local pieces, piece = {}, fields[name .. 1]
   while piece do
     pieces[#pieces + 1] = piece
-    piece = redis.call('HGET', key, name .. #pieces + 1)
+    piece = fields[name .. #pieces + 1]
   end
   return #pieces > 0 and table.concat(pieces)
 end
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
-  'prompt')
-local status = status_at(now, r[1], r[2], r[3], r[4])
+local r = fields_of(KEYS[1])
+local status = status_at(now, r.status, r.expires, r.keep, r.lease)
 if status == 'gone' then return {'gone'} end
-local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision, r[7], r[8]}
+local payload, decision = text_in(r, PAYLOAD), text_in(r, 'decision')
+return {status, math.max(0, tonumber(r.expires) - now), tonumber(r.expires), r.client, r.account, payload, decision,
+  r.delivery or false, r.prompt or false}
 `,
   },
   release: {
@@ -949,14 +1348,17 @@ end
 local function outlive(key, time)
   if redis.call('PTTL', key) < time then redis.call('PEXPIRE', key, time) end
 end
-local now = clock(ARGV[1])
-local lifetime = tonumber(ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 'ok' end
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 'full' end
-redis.call('ZADD', KEYS[1], now + lifetime, ARGV[2])
-outlive(KEYS[1], lifetime)
-return 'ok'
+-- Takes a place among a client's pending requests, in an index of handles by expiry, unless there are so many.
+local function reserve(now, index, handle, lifetime, places)
+  if redis.call('ZSCORE', index, handle) then return 'ok' end
+  if redis.call('ZCOUNT', index, '(' .. now, '+inf') >= tonumber(places) then return 'full' end
+  -- The first write is one that Redis refuses while its memory is full: after another one it would take all of a script.
+  redis.call('ZADD', index, now + tonumber(lifetime), handle)
+  redis.call('ZREMRANGEBYSCORE', index, '-inf', now)
+  outlive(index, tonumber(lifetime))
+  return 'ok'
+end
+return reserve(clock(ARGV[1]), KEYS[1], ARGV[2], ARGV[3], ARGV[4])
 `,
   },
   schedule: {

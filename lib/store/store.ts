@@ -103,6 +103,8 @@ export interface StoredRequest {
 /** A decision to be stored. */
 export interface DecisionAttempt {
   readonly handle: string;
+  /** Whose request it is, as it was read. */
+  readonly owner: Owner;
   /** Who decides: must be the request's account. Left out where the server withdraws a request. */
   readonly accountId: string | undefined;
   readonly verdict: Verdict;
@@ -115,7 +117,7 @@ export interface DecisionAttempt {
 
 /** What became of a decision. */
 export type DecisionResult =
-  | { readonly result: 'decided'; readonly clientId: string; readonly accountId: string }
+  | { readonly result: 'decided' }
   | { readonly result: 'conflict'; readonly status: Exclude<Status, 'pending'> }
   | { readonly result: 'forbidden' }
   | { readonly result: 'gone' };

@@ -66,7 +66,7 @@ test('a hook of the server that never settles holds no turn, and tokens that com
     callback: JSON.stringify({ authReqId: 'id', token: 'token', endpoint }),
   });
   const decision = { verdict: 'approved', decision: '{}', operation: 'o' } as const;
-  await store.decide({ handle: 'h', accountId: 'alice', ...decision });
+  await store.decide({ handle: 'h', owner: request, accountId: 'alice', ...decision });
   const turn = deliverer.deliver('h', 1);
   await jest.advanceTimersByTimeAsync(10_000);
   expect(await turn).toMatch(/^again in [12] s: tokens_not_issued$/);

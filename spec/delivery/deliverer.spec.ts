@@ -107,6 +107,7 @@ describe.each(['memory', 'redis'] as const)('telling a client, on %s', (home) =>
     const accountId = verdict === 'cancelled' ? undefined : 'alice';
     const attempt = {
       handle,
+      owner: { clientId: 'till', accountId: 'alice' },
       accountId,
       verdict,
       decision: JSON.stringify(decision),

@@ -26,6 +26,7 @@ import { plainServer } from '../races/plain-server.js';
 import { raceConfiguration } from '../races/race-configuration.js';
 import { tellingConfiguration } from '../races/telling-configuration.js';
 import { answersFailures } from '../support/answers-failures.js';
+import { scriptNameOf } from '../support/script-name.js';
 
 const { REDIS_URL, MODE, RECEIVER, LIMITS, OTHER_BUILD, OFFSET } = process.env as Record<
   string,
@@ -42,19 +43,13 @@ function pass(point: string): void {
   if (point === crashAt) process.kill(process.pid, 'SIGKILL');
 }
 
-interface WithScripts {
-  readonly scriptsSet?: Readonly<Record<string, { readonly sha: string }>>;
-}
-
 /** What the process looks for by itself is no step of a request. */
 const NOBODYS: ReadonlySet<string> = new Set(['due', 'hello', 'info', 'select', 'client', 'ping', 'script']);
 
 /** Every command, by its name or its script's, on whichever connection. */
 const send = Redis.prototype.sendCommand;
 Redis.prototype.sendCommand = function sendCommand(command, stream) {
-  const sets = (this as WithScripts).scriptsSet ?? {};
-  const script = Object.keys(sets).find((each) => sets[each]?.sha === String(command.args[0]));
-  const step = script?.replace(/^oidcCiba\d+/, '') ?? command.name;
+  const step = scriptNameOf(command.args) ?? command.name;
   if (crashAt === undefined || NOBODYS.has(step)) return send.call(this, command, stream);
   pass(`> ${step}`);
   return (send.call(this, command, stream) as Promise<unknown>).then((reply) => {

@@ -11,8 +11,7 @@ const STEPS: Readonly<Record<ToldMode, readonly string[]>> = {
   ping: [
     'save Grant',
     'schedule',
-    'decide',
-    'leave',
+    'conclude',
     'addStandardJob',
     'delivery',
     'send',
@@ -24,8 +23,7 @@ const STEPS: Readonly<Record<ToldMode, readonly string[]>> = {
   push: [
     'save Grant',
     'schedule',
-    'decide',
-    'leave',
+    'conclude',
     'addStandardJob',
     'delivery',
     'save AccessToken',

@@ -57,7 +57,7 @@ async function duePings(): Promise<string[]> {
     const decision = { verdict: 'approved', decision: '{}', operation: randomUUID() } as const;
     await patiently(() => store.create(request));
     await patiently(() => store.outbox.schedule(handle, 0));
-    await patiently(() => store.decide({ handle, accountId: undefined, ...decision }));
+    await patiently(() => store.decide({ handle, owner: request, accountId: undefined, ...decision }));
   };
   for (let from = 0; from < DUE; from += 50) await Promise.all(ids.slice(from, from + 50).map(one));
   return ids;

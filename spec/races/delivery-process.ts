@@ -18,6 +18,7 @@ import Provider, { type AdapterFactory } from 'oidc-provider';
 import { CibaError, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
 import { answersFailures } from '../support/answers-failures.js';
+import { scriptNameOf } from '../support/script-name.js';
 import { tellingConfiguration } from './telling-configuration.js';
 
 const { REDIS_URL, RECEIVER, MODE } = process.env as Record<'REDIS_URL' | 'RECEIVER' | 'MODE', string>;
@@ -57,18 +58,20 @@ interface WithScripts {
   readonly scriptsSet?: Readonly<Record<string, { readonly sha: string }>>;
 }
 
+/** Scripts that the spec asks by, or a worker again and again. */
+const WATCHING: ReadonlySet<string> = new Set(['poll', 'read', 'due']);
+
 /** A script by its name; a command by its own. What a worker does again and again while it waits or works is no step. */
 function stepOf(redis: unknown, [name = '', ...args]: string[]): string | undefined {
   if (name === 'zrem') return 'leave the index';
   if (name === 'del') return 'forget';
+  const own = scriptNameOf(args);
+  if (own) return WATCHING.has(own) ? undefined : own;
   if (name !== 'evalsha') return undefined;
   const sets = (redis as WithScripts).scriptsSet ?? {};
   const script = Object.keys(sets).find((each) => sets[each]?.sha === args[0]);
-  const step = script
-    ?.replace(/^oidcCiba\d+/, '')
-    .replace(/:.*$/, '')
-    .replace(/-.*$/, '');
-  return step === undefined || /^(poll|read|extendLock|extendLocks|due)$/.test(step) ? undefined : step;
+  const step = script?.replace(/:.*$/, '').replace(/-.*$/, '');
+  return step === undefined || /^extendLocks?$/.test(step) ? undefined : step;
 }
 
 subscribe('http.client.request.start', (message) => {

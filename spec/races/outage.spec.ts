@@ -9,6 +9,7 @@ import { type Ciba, createCiba } from '../../lib/index.js';
 import { CLAIM_LEASE } from '../../lib/provider/settle.js';
 import { movingClock } from '../support/clock.js';
 import { type CutProxy, callOf, startCutProxy } from '../support/cut-proxy.js';
+import { loadScripts } from '../support/load-scripts.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { RACER, raceConfiguration } from './race-configuration.js';
@@ -24,6 +25,7 @@ let clock: ReturnType<typeof movingClock>;
 
 beforeEach(async () => {
   redis = await startRedis();
+  await loadScripts(redis.client());
   clock = movingClock();
   atRedemption = () => {};
   proxy = await startCutProxy(redis.port);
@@ -204,7 +206,7 @@ test('an approval whose answer is lost is tried again as the same one, and told 
   const told: string[] = [];
   ciba.on('request.approved', ({ handle }) => void told.push(handle));
   ciba.on('store.unavailable', () => proxy.thaw());
-  const lost = loseTheAnswerTo('decide');
+  const lost = loseTheAnswerTo('conclude');
   const handle = ciba.requests.handleOf(body.auth_req_id);
   await ciba.requests.approve(handle, { accountId: 'alice' });
   await lost;
@@ -216,7 +218,7 @@ test('a request that was answered 503 does not stay: nobody could ever redeem it
   await approved();
   const keys = redis.client();
   const before = await keys.dbsize();
-  const lost = loseTheAnswerTo('create');
+  const lost = loseTheAnswerTo('ask');
   await form('/backchannel', { scope: 'openid', login_hint: 'alice' }).expect(503);
   await lost;
   expect(await keys.dbsize()).toBeGreaterThan(before);
@@ -230,7 +232,7 @@ test('a withdrawal whose answer is lost is tried again as the same one, and told
   const told: string[] = [];
   ciba.on('request.cancelled', ({ handle }) => told.push(handle));
   ciba.on('store.unavailable', () => proxy.thaw());
-  const lost = loseTheAnswerTo('decide');
+  const lost = loseTheAnswerTo('conclude');
   const handle = ciba.requests.handleOf(body.auth_req_id);
   await ciba.requests.cancel(handle);
   await lost;

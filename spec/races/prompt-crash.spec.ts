@@ -89,7 +89,7 @@ class PromptProcess {
 }
 
 /** What is awaited from the request to the end of its first prompt, and from the decision until it was taken away. */
-const PROMPTING = ['< create', '> send', '< send', '> advance', '< advance'];
+const PROMPTING = ['< ask', '> send', '< send', '> advance', '< advance'];
 const DISMISSING = ['decided', '> dismiss', '< dismiss', '> advance', '< advance'];
 
 let redis: TestRedis;
@@ -168,7 +168,7 @@ test.each(DISMISSING)(
 test('[UX-1] a process that is killed before the request is stored: nobody hears of what was never acknowledged', async () => {
   await redis.client().flushall();
   const process = await PromptProcess.start(redis.url);
-  await process.crashAt('> create');
+  await process.crashAt('> ask');
   expect(await process.ask()).toBe(undefined);
   await process.dead();
   await survivor.moveClock(60_000);
@@ -183,7 +183,7 @@ test('[UX-1] a process that is killed before the request is stored: nobody hears
 test('the control: a server that only tells a listener loses the prompt with the process', async () => {
   await redis.client().flushall();
   const process = await PromptProcess.start(redis.url);
-  await process.crashAt('< create');
+  await process.crashAt('< ask');
   await process.ask();
   await process.dead();
   const [handle] = await handles();

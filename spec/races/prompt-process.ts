@@ -13,6 +13,7 @@ import Provider from 'oidc-provider';
 import { type Channel, createCiba } from 'oidc-provider-ciba';
 import { redisAdapter } from '../../example-app/redis-adapter.js';
 import { answersFailures } from '../support/answers-failures.js';
+import { scriptNameOf } from '../support/script-name.js';
 import { raceConfiguration } from './race-configuration.js';
 
 const { REDIS_URL } = process.env as Record<'REDIS_URL', string>;
@@ -24,18 +25,12 @@ function pass(point: string): void {
   if (point === crashAt) process.kill(process.pid, 'SIGKILL');
 }
 
-interface WithScripts {
-  readonly scriptsSet?: Readonly<Record<string, { readonly sha: string }>>;
-}
-
 /** The scripts that a request and its prompts are written with. */
-const STEPS: ReadonlySet<string> = new Set(['create', 'decide', 'advance', 'schedule']);
+const STEPS: ReadonlySet<string | undefined> = new Set(['ask', 'conclude', 'advance', 'schedule']);
 const send = Redis.prototype.sendCommand;
 Redis.prototype.sendCommand = function sendCommand(command, stream) {
-  const sets = (this as WithScripts).scriptsSet ?? {};
-  const script = Object.keys(sets).find((each) => sets[each]?.sha === String(command.args[0]));
-  const step = script?.replace(/^oidcCiba\d+/, '') ?? '';
-  if (command.name !== 'evalsha' || !STEPS.has(step)) return send.call(this, command, stream);
+  const step = scriptNameOf(command.args);
+  if (!STEPS.has(step)) return send.call(this, command, stream);
   pass(`> ${step}`);
   return (send.call(this, command, stream) as Promise<unknown>).then((reply) => {
     pass(`< ${step}`);

@@ -1,13 +1,14 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
-import type { Redis } from 'ioredis';
+import { Cluster, Redis } from 'ioredis';
 import { type RequestRecord, statusAt } from '../../lib/store/lifecycle.js';
 import { EXPIRY_GRACE } from '../../lib/store/outbox.js';
 import { RedisStore } from '../../lib/store/redis.js';
+import { openConnection } from '../../lib/store/redis-connection.js';
 import { movingClock } from '../support/clock.js';
 import { callOf, startCutProxy } from '../support/cut-proxy.js';
-import { type ClientOptions, startRedis, type TestRedis } from '../support/redis-server.js';
+import { type ClientOptions, startApart, startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import {
   allStatuses,
@@ -292,13 +293,20 @@ describe('what a client is told with', () => {
     expect(await callbackLife(request.handle)).toBe(-2);
   });
 
-  test('every script keeps to one slot', async () => {
-    const proxy = await startCutProxy(server.port);
+  test('on a server of a cluster every script keeps to one slot, once the first has said that it is one', async () => {
+    const apart = await startApart();
+    const proxy = await startCutProxy(apart.port);
     const node = openStore({ port: proxy.port });
     store = node;
+    await until('the store answers', async () => (await node.read('nothing')) === undefined);
+    await ask(node);
+    expect(proxy.commands.filter(callOf('ask'))).toHaveLength(1);
+    const known = proxy.commands.length;
     const request = await ask(node, { callback: CALLBACK, tellExpiry: true });
     for (const step of [...lifeOf(request), () => node.outbox.keepBody(request.handle, BODY)]) await step();
-    const several = proxy.commands.filter(([name, , keys]) => /^eval/i.test(name ?? '') && Number(keys) > 1);
+    const several = proxy.commands
+      .slice(known)
+      .filter(([name, , keys]) => /^eval/i.test(name ?? '') && Number(keys) > 1);
     expect(several.length).toBeGreaterThan(3);
     for (const [, , count, ...rest] of several) {
       const tags = rest.slice(0, Number(count)).map((key) => /\{(.+?)\}/.exec(key)?.[1]);
@@ -308,14 +316,15 @@ describe('what a client is told with', () => {
     opened.delete(node);
     await node.close();
     await proxy.close();
+    await apart.stop();
   });
 });
 
 describe('while Redis refuses a command', () => {
-  const refusing = async (command: string, call: () => Promise<unknown>) => {
-    await client.acl('SETUSER', 'default', `-${command}`);
+  const refusing = async (command: string, call: () => Promise<unknown>, admin = client) => {
+    await admin.acl('SETUSER', 'default', `-${command}`);
     await call();
-    await client.acl('SETUSER', 'default', `+${command}`);
+    await admin.acl('SETUSER', 'default', `+${command}`);
   };
   const limits = { ...places(1), client: 2, refusals: 1 };
 
@@ -329,13 +338,20 @@ describe('while Redis refuses a command', () => {
     await ask(store, { accountId: request.accountId, limits });
   });
 
-  test('[SEC-14] what an account refuses gives the place of the client back later', async () => {
+  test('[SEC-14] in a cluster what an account refuses gives the place of the client back later', async () => {
+    const apart = await startApart();
+    const admin = apart.client();
+    store = new RedisStore(apart.client(), 'ciba', clock.offset, () => {});
+    await until('the store answers', async () => (await store.read('nothing')) === undefined);
     const { accountId } = await ask(store, { limits });
-    await refusing('zrem', async () => {
+    const refused = async () => {
       expect(await store.create(newRequest({ accountId, limits }))).toBe('account');
-    });
-    const [places = ''] = await client.keys('*:client:*');
-    await until('the place is given back', async () => (await client.zcard(places)) === 1);
+    };
+    await refusing('zrem', refused, admin);
+    const [places = ''] = await admin.keys('*:client:*');
+    await until('the place is given back', async () => (await admin.zcard(places)) === 1);
+    await store.close();
+    await apart.stop();
   });
 });
 
@@ -438,7 +454,7 @@ describe('connection', () => {
     const fast = openStore({}, prefix);
     const { accountId } = newRequest();
     await slow.read('ready');
-    const cut = proxy.cutReplyOf(callOf('admit'));
+    const cut = proxy.cutReplyOf(callOf('ask'));
     const first = ask(slow, { accountId });
     await cut;
     await ask(fast, { accountId });
@@ -473,6 +489,34 @@ describe('connection', () => {
       await node.outbox.leave(told.handle, { secrets: true, failedFor: 60_000 });
       expect(await node.outbox.list()).toEqual({ waiting: [], failed: [told.handle] });
     }
+  });
+
+  test('what one turn has to say is sorted by no client, where it goes to one server or to several', () => {
+    const quiet = { lazyConnect: true, enableAutoPipelining: true };
+    const clients = [new Redis(server.port, quiet), new Cluster([{ port: server.port }], quiet)];
+    for (const client of clients) {
+      const connection = openConnection(client);
+      expect(connection.options.enableAutoPipelining).toBe(false);
+      connection.disconnect();
+    }
+  });
+
+  test('a server of a cluster that is reached as if it were alone is asked in steps, also where replicas are waited for', async () => {
+    const apart = await startApart();
+    for (const replicas of [undefined, { acknowledge: 0, within: 100 }]) {
+      const options = { replicas };
+      const node = new RedisStore(apart.client(), randomUUID(), clock.offset, () => {}, options);
+      await until('the store answers', async () => (await node.read('nothing')) === undefined);
+      const decided = await ask(node, { limits: places(1) });
+      await until('its other connection is open', async () => {
+        const { result } = await decide(node, decided, 'approved', 'o').catch(() => ({ result: 'unknown' }));
+        return result === 'decided';
+      });
+      expect(await node.read(decided.handle)).toMatchObject({ status: 'approved' });
+      await ask(node, { accountId: decided.accountId, limits: places(1) });
+      await node.close();
+    }
+    await apart.stop();
   });
 
   test('closing a store leaves the client that it was given open', async () => {

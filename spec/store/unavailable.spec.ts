@@ -100,6 +100,20 @@ test('a server that is frozen makes every method say so in time, and work again 
   await expectAvailable();
 });
 
+test('what was told unknown does not come to anything later because the server did not know its script [HTTP-13]', async () => {
+  await ask(store);
+  const admin = server.client();
+  await admin.script('FLUSH');
+  const request = newRequest({ prompted: true, limits: { client: 5, cooldown: 0 } });
+  server.pause();
+  await expect(store.create(request)).rejects.toMatchObject({ code: 'store_unavailable' });
+  server.resume();
+  // What it would have led to has been sent by then.
+  await until('the store answers again', async () => (await store.read('nothing')) === undefined);
+  expect(await store.read(request.handle)).toBeUndefined();
+  expect(await store.list(request.accountId)).toEqual([]);
+});
+
 test('an answer that came while this process was busy for too long is heard all the same', async () => {
   const { handle } = await ask(store);
   const found = store.read(handle);

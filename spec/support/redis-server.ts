@@ -89,6 +89,21 @@ export async function startRedis({
 
 const SLOTS = 16_384;
 
+/** A cluster of one server, which runs no script over several slots: to be reached as if it were no cluster. */
+export async function startApart(options: RedisServerOptions = {}): Promise<TestRedis> {
+  const server = await startRedis({
+    ...options,
+    args: ['--cluster-enabled', 'yes', ...(options.args ?? [])],
+  });
+  const client = server.client();
+  await client.call('CLUSTER', 'ADDSLOTSRANGE', 0, SLOTS - 1);
+  await until('it has all slots', async () =>
+    String(await client.call('CLUSTER', 'INFO')).includes('state:ok'),
+  );
+  client.disconnect();
+  return server;
+}
+
 export async function startCluster({ args = [] }: { args?: readonly string[] } = {}): Promise<TestCluster> {
   const clusterArgs = ['--cluster-enabled', 'yes', '--cluster-node-timeout', '5000', ...args];
   const nodes = await Promise.all([0, 1, 2].map(() => startRedis({ args: clusterArgs })));

@@ -17,18 +17,10 @@
 --- @include "clock"
 --- @include "status"
 --- @include "text"
+--- @include "store"
 local now = clock(ARGV[1])
 local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease')
 if r[1] then return status_at(now, r[1], r[2], r[3], r[4]) == 'pending' and 'ok' or 'over' end
-local expires = now + tonumber(ARGV[4])
-redis.call('HSET', KEYS[1], 'status', 'pending', 'client', ARGV[2], 'account', ARGV[3], 'expires', expires,
-  'keep', expires + tonumber(ARGV[5]), 'interval', ARGV[6])
-write_text(KEYS[1], PAYLOAD, ARGV[7])
-redis.call('PEXPIRE', KEYS[1], tonumber(ARGV[4]) + tonumber(ARGV[5]))
-if ARGV[10] ~= '0' then redis.call('HSET', KEYS[1], 'prompt', ARGV[10]) end
-if ARGV[8] ~= '' then
-  redis.call('HSET', KEYS[1], 'delivery', 'waiting', 'attempts', 0, 'turn', 1)
-  redis.call('HSET', KEYS[2], 'callback', ARGV[8])
-  redis.call('PEXPIRE', KEYS[2], tonumber(ARGV[4]) + tonumber(ARGV[9]))
-end
+store(now, KEYS[1], KEYS[2], {client = ARGV[2], account = ARGV[3], lifetime = ARGV[4], retention = ARGV[5],
+  interval = ARGV[6], payload = ARGV[7], callback = ARGV[8], grace = ARGV[9], turn = ARGV[10]})
 return 'ok'

@@ -10,11 +10,10 @@
 --- @include "status"
 --- @include "text"
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
-  'attempts', 'turn', 'due', 'note', 'prompt')
-local status = status_at(now, r[1], r[2], r[3], r[4])
-if status == 'gone' or not r[7] then return {'gone'} end
+local r = fields_of(KEYS[1])
+local status = status_at(now, r.status, r.expires, r.keep, r.lease)
+if status == 'gone' or not r.delivery then return {'gone'} end
 local c = redis.call('HMGET', KEYS[2], 'callback', 'body')
-local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision,
-  r[7], tonumber(r[8]), tonumber(r[9]), tonumber(r[10] or 0), r[11], c[1], c[2], r[12]}
+local payload, decision = text_in(r, PAYLOAD), text_in(r, 'decision')
+return {status, math.max(0, tonumber(r.expires) - now), tonumber(r.expires), r.client, r.account, payload, decision,
+  r.delivery, tonumber(r.attempts), tonumber(r.turn), tonumber(r.due or 0), r.note or false, c[1], c[2], r.prompt or false}

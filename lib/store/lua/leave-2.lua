@@ -10,10 +10,6 @@
 ]]
 --- @include "clock"
 --- @include "outlive"
-redis.call('ZREM', KEYS[1], ARGV[2] .. ':' .. ARGV[3])
-if ARGV[4] ~= '0' then
-  -- A repeat counts no longer than the first.
-  redis.call('ZADD', KEYS[2], 'NX', clock(ARGV[1]) + tonumber(ARGV[4]), ARGV[3])
-  outlive(KEYS[2], tonumber(ARGV[4]))
-end
+--- @include "leave"
+leave(clock(ARGV[1]), KEYS[1], KEYS[2], ARGV[2], ARGV[3], tonumber(ARGV[4]))
 return 'ok'

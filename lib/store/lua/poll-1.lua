@@ -36,12 +36,12 @@ if status == 'pending' then
   return {told, interval, tonumber(r[2]) - now}
 end
 if status == 'approved' then
-  local account = redis.call('HGET', KEYS[1], 'account')
-  local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
-  return {status, tonumber(r[2]) - now, account, payload, decision}
+  local fields = fields_of(KEYS[1])
+  local payload, decision = text_in(fields, PAYLOAD), text_in(fields, 'decision')
+  return {status, tonumber(r[2]) - now, fields.account, payload, decision}
 end
 if status == 'denied' then
-  local decision = read_text(KEYS[1], 'decision')
+  local decision = text_in(fields_of(KEYS[1]), 'decision')
   return {status, decision}
 end
 if status == 'claimed' then return {status, tonumber(r[4]) - now} end

@@ -8,9 +8,9 @@
 --- @include "status"
 --- @include "text"
 local now = clock(ARGV[1])
-local r = redis.call('HMGET', KEYS[1], 'status', 'expires', 'keep', 'lease', 'client', 'account', 'delivery',
-  'prompt')
-local status = status_at(now, r[1], r[2], r[3], r[4])
+local r = fields_of(KEYS[1])
+local status = status_at(now, r.status, r.expires, r.keep, r.lease)
 if status == 'gone' then return {'gone'} end
-local payload, decision = read_text(KEYS[1], PAYLOAD), read_text(KEYS[1], 'decision')
-return {status, math.max(0, tonumber(r[2]) - now), tonumber(r[2]), r[5], r[6], payload, decision, r[7], r[8]}
+local payload, decision = text_in(r, PAYLOAD), text_in(r, 'decision')
+return {status, math.max(0, tonumber(r.expires) - now), tonumber(r.expires), r.client, r.account, payload, decision,
+  r.delivery or false, r.prompt or false}

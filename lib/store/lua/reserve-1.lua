@@ -9,11 +9,5 @@
 ]]
 --- @include "clock"
 --- @include "outlive"
-local now = clock(ARGV[1])
-local lifetime = tonumber(ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', now)
-if redis.call('ZSCORE', KEYS[1], ARGV[2]) then return 'ok' end
-if redis.call('ZCARD', KEYS[1]) >= tonumber(ARGV[4]) then return 'full' end
-redis.call('ZADD', KEYS[1], now + lifetime, ARGV[2])
-outlive(KEYS[1], lifetime)
-return 'ok'
+--- @include "reserve"
+return reserve(clock(ARGV[1]), KEYS[1], ARGV[2], ARGV[3], ARGV[4])

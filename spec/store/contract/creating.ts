@@ -29,7 +29,7 @@ export function creating(given: () => Given): void {
       expect((await other.read(request.handle))?.payload).toBe(payload);
       const { handle, accountId } = request;
       const decided = { handle, accountId, verdict: 'approved', decision: text, operation: 'o' } as const;
-      await other.decide(decided);
+      await other.decide({ ...decided, owner: request });
       expect(await store.read(handle)).toMatchObject({ payload, decision: text });
       expect(await poll(store, handle)).toMatchObject({ payload, decision: text });
     },
@@ -212,6 +212,7 @@ export function creating(given: () => Given): void {
         expect((await store.list(accountId)).map((request) => request.handle)).toContain(handle);
         const stranger = await store.decide({
           handle,
+          owner: { clientId, accountId },
           accountId: `${accountId} `,
           verdict: 'approved',
           decision: '',
@@ -235,8 +236,9 @@ export function creating(given: () => Given): void {
 }
 
 async function roundTrip({ store, other }: Given, payload: string, decision: string): Promise<void> {
-  const { handle, accountId, clientId } = await ask(store, { payload });
-  await store.decide({ handle, accountId, verdict: 'approved', decision, operation: 'o' });
+  const request = await ask(store, { payload });
+  const { handle, accountId, clientId } = request;
+  await store.decide({ handle, owner: request, accountId, verdict: 'approved', decision, operation: 'o' });
   expect(await other.read(handle)).toMatchObject({ payload, decision });
   expect(await other.poll({ handle, clientId, operation: 'p' })).toMatchObject({ payload, decision });
 }

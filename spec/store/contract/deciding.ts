@@ -5,12 +5,11 @@ const verdicts: readonly Verdict[] = ['approved', 'denied', 'cancelled'];
 
 /** Decisions: the first one wins, in time, by the right person. */
 export function deciding(given: () => Given): void {
-  test.each(verdicts)('a pending request can be %s, and says whose it is', async (verdict) => {
+  test.each(verdicts)('a pending request can be %s', async (verdict) => {
     const { store } = given();
     const request = await ask(store);
-    const { clientId, accountId, handle } = request;
-    expect(await decide(store, request, verdict)).toEqual({ result: 'decided', clientId, accountId });
-    expect(await store.read(handle)).toMatchObject({ status: verdict, decision: `{"${verdict}":1}` });
+    expect(await decide(store, request, verdict)).toEqual({ result: 'decided' });
+    expect(await store.read(request.handle)).toMatchObject({ status: verdict, decision: `{"${verdict}":1}` });
   });
 
   const conflicts = verdicts.flatMap((verdict) =>
@@ -80,7 +79,8 @@ export function deciding(given: () => Given): void {
     const request = await ask(store, needs(status));
     await roads[status](given(), request);
     for (const accountId of ['mallory', '', ` ${request.accountId}`]) {
-      const attempt = { handle: request.handle, accountId, verdict: 'approved', decision: '{}' } as const;
+      const { handle } = request;
+      const attempt = { handle, owner: request, accountId, verdict: 'approved', decision: '{}' } as const;
       expect(await store.decide({ ...attempt, operation: 'o' })).toEqual({ result: 'forbidden' });
     }
     expect(await store.read(request.handle)).toMatchObject({ status });

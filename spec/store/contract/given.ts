@@ -83,14 +83,15 @@ export function poll(store: Store, handle: string, operation: string = randomUUI
 
 export function decide(
   store: Store,
-  { handle, accountId }: NewRequest,
+  owner: NewRequest,
   verdict: Verdict,
   operation: string = randomUUID(),
   cooldown?: number,
 ): Promise<DecisionResult> {
-  const decider = verdict === 'cancelled' ? undefined : accountId;
+  const decider = verdict === 'cancelled' ? undefined : owner.accountId;
   return store.decide({
-    handle,
+    handle: owner.handle,
+    owner,
     accountId: decider,
     verdict,
     decision: `{"${verdict}":1}`,

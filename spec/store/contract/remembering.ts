@@ -52,11 +52,13 @@ export function remembering(given: () => Given): void {
 
   test('a request that is gone is gone for strangers too', async () => {
     const { store, clock } = given();
-    const { handle, lifetime, retention } = await ask(store);
+    const request = await ask(store);
+    const { handle, lifetime, retention } = request;
     clock.advance(lifetime + retention);
     expect(await store.poll({ handle, clientId: 'thief', operation: 'o' })).toEqual({ result: 'gone' });
     const stolen = await store.decide({
       handle,
+      owner: request,
       accountId: 'mallory',
       verdict: 'denied',
       decision: '',

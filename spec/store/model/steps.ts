@@ -299,20 +299,19 @@ function decide(choice: {
         if (status !== 'pending') return { result: 'conflict', status };
         history.decision = { operation, verdict, text: decision };
       }
-      return { result: 'decided', clientId: request.clientId, accountId: request.accountId };
+      return { result: 'decided' };
     };
     return {
       expected: answer(),
       act: (store, { mark }) =>
-        store
-          .decide({
-            handle: `${request.handle}-${mark}`,
-            accountId: accountId && `${accountId}-${mark}`,
-            verdict,
-            decision,
-            operation,
-          })
-          .then((told) => withoutMark(told, mark)),
+        store.decide({
+          handle: `${request.handle}-${mark}`,
+          owner: { clientId: request.clientId, accountId: `${request.accountId}-${mark}` },
+          accountId: accountId && `${accountId}-${mark}`,
+          verdict,
+          decision,
+          operation,
+        }),
     };
   });
 }

@@ -169,6 +169,7 @@ function decide({ slot, verdict }: { slot: number; verdict: Verdict }): Step {
   return on(slot, async (told, model, { store }) => {
     const attempt = {
       handle: told.handle,
+      owner: { clientId: 'till', accountId: 'alice' },
       accountId: undefined,
       decision: '{}',
       operation: model.fresh('o'),
