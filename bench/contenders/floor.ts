@@ -14,10 +14,10 @@ const [SLOW_DOWN_STEP, LEEWAY] = [5_000, 500];
  */
 export function floor({ redisPort }: ContenderSpec): Contender {
   const redis = new Redis(redisPort);
-  redis.defineCommand('poll', scripts.poll);
-  const poll = (redis as unknown as Record<'poll', (...args: unknown[]) => Promise<unknown[]>>).poll.bind(
-    redis,
-  );
+  const { lua, numberOfKeys } = scripts.poll;
+  const digest = redis.script('LOAD', lua) as Promise<string>;
+  const poll = async (...args: (string | number)[]): Promise<unknown[]> =>
+    (await redis.evalsha(await digest, numberOfKeys, ...args)) as unknown[];
   const clients = new Map(
     Array.from({ length: CLIENTS.secret }, (_, index) => clientOf('secret', index)).map((id) => [
       basicOf(id),
@@ -35,7 +35,7 @@ export function floor({ redisPort }: ContenderSpec): Contender {
         const [, handle] = HANDLE.exec(body) ?? [];
         const client = clients.get(req.headers.authorization ?? '');
         operation += 1;
-        const [status] = await poll(`ciba:{${handle}}`, 0, client, operation, SLOW_DOWN_STEP, LEEWAY);
+        const [status] = await poll(`ciba:{${handle}}`, 0, String(client), operation, SLOW_DOWN_STEP, LEEWAY);
         const answer = status === 'pending' ? PENDING : Buffer.from(`{"error":"${status}"}`);
         res.writeHead(400, { 'Content-Type': 'application/json', 'Content-Length': answer.length });
         res.end(answer);

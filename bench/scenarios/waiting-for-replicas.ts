@@ -47,6 +47,7 @@ export async function waitingForReplicas(stage: Stage, { approvals: count }: Siz
         });
         const attempt = {
           handle,
+          owner: { clientId: 'client', accountId },
           accountId,
           verdict: 'approved',
           decision: '{}',
