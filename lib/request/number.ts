@@ -1,6 +1,5 @@
 import { randomInt } from 'node:crypto';
 import { CibaError } from '../errors.js';
-import type { StoredRequest } from '../store/store.js';
 import type { RequestPayload } from './payload.js';
 
 /** A number for the asking screen: two digits, so that it can be read across a counter and typed without a mistake. */
@@ -12,8 +11,7 @@ export function newNumber(): string {
  * Whether an approval's number is the one on the asking screen; nothing where the client asks for none.
  * @throws {CibaError} `invalid_decision` where one is needed and none, or nothing that could be one, is given: that decides nothing
  */
-export function matchNumber({ payload }: StoredRequest, given: string | undefined): boolean | undefined {
-  const { number } = JSON.parse(payload) as RequestPayload;
+export function matchNumber({ number }: RequestPayload, given: string | undefined): boolean | undefined {
   if (number === undefined) return undefined;
   if (typeof given !== 'string' || !/^[0-9]{2}$/.test(given.trim())) {
     throw new CibaError('invalid_decision', 'number must be the two digits on the asking screen');

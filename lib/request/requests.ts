@@ -5,8 +5,8 @@ import { ANNOUNCED_WITHIN } from '../store/prompts.js';
 import type { Status, Store, StoredRequest, Verdict } from '../store/store.js';
 import { handleOf } from './handle.js';
 import { matchNumber } from './number.js';
-import type { AuthorizationDetail, Decision } from './payload.js';
-import { essentialAcrOf, lifeOf, mustReachAcr, type RequestView, viewOf } from './view.js';
+import { type AuthorizationDetail, type Decision, payloadOf, type RequestPayload } from './payload.js';
+import { essentialAcrOf, type RequestView, viewOf } from './view.js';
 
 /** A person's yes. */
 export interface Approval {
@@ -110,7 +110,7 @@ export class Requests {
    * @throws {CibaError} `store_unavailable`
    */
   async list(accountId: string): Promise<RequestView[]> {
-    return (await this.#parts.store.list(accountId)).map(viewOf);
+    return (await this.#parts.store.list(accountId)).map((stored) => viewOf(stored));
   }
 
   /**
@@ -121,14 +121,15 @@ export class Requests {
    */
   async approve(handle: string, approval: Approval): Promise<void> {
     const stored = await this.#open(handle, approval.accountId);
-    const request = viewOf(stored);
-    const acrMet = this.#checkAcr(stored, request, approval.acr);
+    const payload = payloadOf(stored);
+    const request = viewOf(stored, payload);
+    const acrMet = this.#checkAcr(payload, request, approval.acr);
     const scope = grantedScope(request.scope, approval.scope);
     const { acr, authTime, sessionUid, expiresWithSession, sid } = approval;
     if (expiresWithSession && approval.grantId === undefined) {
       throw invalidDecision('expiresWithSession needs the grantId of the session');
     }
-    const numberMatched = matchNumber(stored, approval.number);
+    const numberMatched = matchNumber(payload, approval.number);
     if (numberMatched === false) {
       await this.#denyFor(stored, approval.accountId, { error: 'access_denied', numberMatched });
       throw new CibaError(
@@ -289,7 +290,7 @@ export class Requests {
     });
     if (decided.result !== 'decided') throw this.#refused(handle, decided);
     this.#parts.events.time(() => {
-      const seconds = (lifeOf(stored) ?? 0) - stored.remaining / 1000;
+      const seconds = (payloadOf(stored).life ?? 0) - stored.remaining / 1000;
       return {
         of: 'decision',
         seconds: Math.max(0, seconds),
@@ -301,11 +302,11 @@ export class Requests {
     if (told || prompted) this.#parts.announce(stored);
   }
 
-  #checkAcr(stored: StoredRequest, request: RequestView, acr: string | undefined): boolean {
+  #checkAcr(payload: RequestPayload, request: RequestView, acr: string | undefined): boolean {
     const met = (wanted: readonly string[]): boolean =>
       wanted.length === 0 || (acr !== undefined && wanted.includes(acr));
     const preferred = met(request.acrValues);
-    if (!met(essentialAcrOf(stored)) || (mustReachAcr(stored) && !preferred)) {
+    if (!met(essentialAcrOf(payload)) || (payload.requireAcr && !preferred)) {
       throw new CibaError('acr_not_met', 'the approval did not reach an acr that the client insists on');
     }
     return preferred;

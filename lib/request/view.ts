@@ -36,9 +36,9 @@ export interface RequestView {
   readonly expiresIn: number;
 }
 
-/** Makes the view of a stored request. */
-export function viewOf(stored: StoredRequest): RequestView {
-  const { model, clientName, number } = payloadOf(stored);
+/** Makes the view of a stored request; of what it carries, where that was looked at already. */
+export function viewOf(stored: StoredRequest, payload: RequestPayload = payloadOf(stored)): RequestView {
+  const { model, clientName, number } = payload;
   const { numberMatched } = JSON.parse(stored.decision || '{}') as Decision;
   const params = (model['params'] ?? {}) as Record<string, unknown>;
   return {
@@ -65,23 +65,12 @@ export function viewOf(stored: StoredRequest): RequestView {
  * The `acr` values that the approval must have one of: those of an essential `acr` claim (OIDC Core 5.5.1.1). It is read from
  * the parameter: in the model's claims oidc-provider has put `acr_values` in its place, where the client sent both.
  */
-export function essentialAcrOf(stored: StoredRequest): readonly string[] {
-  const { model } = JSON.parse(stored.payload) as RequestPayload;
+export function essentialAcrOf({ model }: RequestPayload): readonly string[] {
   const params = (model['params'] ?? {}) as Record<string, unknown>;
   const claims = parsed(params['claims']) as { id_token?: { acr?: EssentialClaim | null } } | undefined;
   const acr = claims?.id_token?.acr;
   if (!acr?.essential) return [];
   return acr.values ?? (acr.value === undefined ? [] : [acr.value]);
-}
-
-/** Whether the approval must reach one of the `acr_values`, which are a preference otherwise. */
-export function mustReachAcr({ payload }: StoredRequest): boolean {
-  return (JSON.parse(payload) as RequestPayload).requireAcr === true;
-}
-
-/** How long the request was to live when it was accepted, in seconds. */
-export function lifeOf({ payload }: Pick<StoredRequest, 'payload'>): number | undefined {
-  return (JSON.parse(payload) as RequestPayload).life;
 }
 
 interface EssentialClaim {
