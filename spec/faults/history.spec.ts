@@ -87,8 +87,9 @@ test(
     for (const node of field.nodes) expect(node?.unhandled).toEqual([]);
 
     // No key that would stay for ever.
-    const keys = await redis.client().keys('ciba:*');
-    const lives = await Promise.all(keys.map((key) => redis.client().pttl(key)));
+    const client = redis.client();
+    const keys = await client.keys('ciba:*');
+    const lives = await Promise.all(keys.map((key) => client.pttl(key)));
     expect(keys.filter((_key, at) => lives[at] === -1)).toEqual([]);
     for (const fault of FAULTS) expect(nemesis.done[fault]).toBeGreaterThan(0);
   },
