@@ -55,22 +55,21 @@ export function cibaRouter({ paths, requests, settings, page, gate, provider, us
   if (page && interaction) {
     router.use(settings.page.path, decisionPage({ ...page, requests, interaction, page: settings.page }));
   }
-  return settings.rememberCredentials > 0
-    ? withGate(router, paths.token, gate, compat === undefined)
-    : router;
+  const straight = compat === undefined && page?.assumedMount === undefined;
+  return settings.rememberCredentials > 0 ? withGate(router, paths, gate, straight) : router;
 }
 
 /**
- * The same router, but for the gate in front, and for what the gate leaves that has nothing to do in there: to go through a router costs more
- * than the gate itself.
+ * The same router, but for the gate in front, and for what has nothing to do in there: to go through a router costs more than the gate itself.
  */
-function withGate(router: Router, path: string, { middleware }: TokenGate, straight: boolean): Router {
+function withGate(router: Router, paths: Paths, { middleware }: TokenGate, straight: boolean): Router {
   const ours = router.stack.length;
   const gated: RequestHandler = (req, res, next) => {
-    if (req.url !== path) router(req, res, next);
     // The server may have put something of its own into the router.
-    else if (straight && req.method === 'POST' && router.stack.length === ours) middleware(req, res, next);
-    else middleware(req, res, () => router(req, res, next));
+    const routed = !straight || req.method !== 'POST' || router.stack.length !== ours;
+    if (req.url === paths.token) middleware(req, res, routed ? () => router(req, res, next) : next);
+    else if (routed || req.url !== paths.backchannel) router(req, res, next);
+    else next();
   };
   return Object.setPrototypeOf(gated, router) as Router;
 }

@@ -130,16 +130,14 @@ export class RequestAdapter implements Adapter {
   }
 
   /** Whether it took effect or not, a request that is not acknowledged must not pend: nobody could ever redeem it. */
-  async #create(request: NewRequest): Promise<'created' | Refusal> {
-    try {
-      return await this.#store.create(request);
-    } catch (error) {
+  #create(request: NewRequest): Promise<'created' | Refusal> {
+    return this.#store.create(request).catch((error: unknown) => {
       inBackground(() => this.#store.remove(request.handle, request));
       throw error;
-    }
+    });
   }
 
-  async find(id: string): Promise<AdapterPayload | undefined> {
+  find(id: string): Promise<AdapterPayload | undefined> {
     const ctx = Provider.ctx;
     return ctx?.oidc?.route === TOKEN_ROUTE ? this.#poll(id, ctx) : this.#peek(id);
   }
@@ -154,7 +152,8 @@ export class RequestAdapter implements Adapter {
       this.#store.claim({ handle, clientId, token, lease: CLAIM_LEASE }),
     );
     if (claim.result === 'won') {
-      const keep = () => keptAnswer(ctx, this.#issuing, this.#settings.replayGrace);
+      const { replayGrace } = this.#settings;
+      const keep = replayGrace > 0 ? () => keptAnswer(ctx, this.#issuing, replayGrace) : undefined;
       exchange.claim = { handle, clientId, token, wonAt: performance.now(), keep };
       this.#events.emit('redemption.claimed', { handle, clientId });
     } else if (claim.result === 'claimed') throw this.#overlapping(ctx, claim.wait);
@@ -193,7 +192,7 @@ export class RequestAdapter implements Adapter {
     const hold = holdOf(ctx.headers, waitOf(client, this.#settings), ctx.res, this.#settings);
     const found =
       this.#polls.passedOn(ctx.res, handle, clientId) ??
-      (await failClosed(exchange, () => this.#polls.poll(handle, clientId, hold), interval));
+      (await failClosed(exchange, () => this.#polls.poll(handle, clientId, hold, true), interval));
     switch (found.result) {
       case 'gone':
       case 'foreign':

@@ -3,6 +3,7 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { CibaError } from '../errors.js';
 import type { Requests } from '../request/requests.js';
 import type { UnderWay } from '../request/under-way.js';
+import { readAtOnce } from './arrived-body.js';
 import { backchannelResult } from './backchannel-result.js';
 import { atTokenEndpoint, CANCEL } from './cancel.js';
 import type { Configured } from './configure.js';
@@ -55,13 +56,17 @@ export function attach(
     underWay.begin();
     try {
       // They answer programs: an error page, which a browser's Accept header brings, would not be understood.
-      if (endpoints.has(asRouted(ctx.path))) ctx.headers.accept = 'application/json';
+      if (endpoints.has(asRouted(ctx.path))) {
+        ctx.headers.accept = 'application/json';
+        readAtOnce(ctx.req);
+      }
       if (ctx.path === paths.cancel) {
         exchange.cancel = (handle) => requests.cancel(handle, { byClient: true });
         await atTokenEndpoint(ctx, paths.token, next);
       } else await next();
       answered = true;
-      await runSteps(oidcCtx, exchange, parts);
+      const waits = runSteps(oidcCtx, exchange, parts);
+      if (waits) await waits;
     } catch (error) {
       // Only the server's own middleware throws this far; the next poll may redeem what it interrupted.
       if (!answered && exchange.claim) await releaseRedemption(oidcCtx, exchange.claim, parts);

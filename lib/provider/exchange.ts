@@ -56,22 +56,24 @@ export interface Claim {
   readonly clientId: string;
   readonly token: string;
   readonly wonAt: number;
-  /** What is kept of the answer, for a client that does not get it. */
-  readonly keep: () => Promise<KeptAnswer | undefined>;
+  /** What is kept of the answer, for a client that does not get it, where the server keeps any. */
+  readonly keep: (() => Promise<KeptAnswer | undefined>) | undefined;
 }
 
-const exchanges = new WeakMap<object, Exchange>();
+/** Where the exchange of a request lies in its context. */
+const EXCHANGE: unique symbol = Symbol('oidc-provider-ciba');
+type Carrier = { [EXCHANGE]?: Exchange };
 
 /** Begins the exchange of a request; the middleware does, so that without it nothing can be redeemed. */
 export function beginExchange(ctx: object): Exchange {
   const exchange: Exchange = { began: performance.now() };
-  exchanges.set(ctx, exchange);
+  (ctx as Carrier)[EXCHANGE] = exchange;
   return exchange;
 }
 
 /** The exchange of the request under way. */
 export function exchangeOf(ctx: KoaContextWithOIDC): Exchange {
-  const exchange = exchanges.get(ctx);
+  const { [EXCHANGE]: exchange } = ctx as Carrier;
   if (!exchange) {
     throw new CibaError('not_attached', 'ciba.router(provider) was not called before provider.callback()');
   }

@@ -126,9 +126,10 @@ export function extendFeature(
       checkProfile(ctx, settings);
       // A client that is given a nonce for its proof sends its request again: none is used up before.
       await findSenderConstraint(ctx, parts.issuing);
-      await useSignedRequest(ctx, parts.store, settings);
+      const { signed } = exchangeOf(ctx);
+      if (signed) await useSignedRequest(ctx, signed.claims, parts.store, settings);
       const given = signedContext(ctx) ?? context;
-      await theirs.validateRequestContext?.(ctx, given);
+      if (theirs.validateRequestContext) await theirs.validateRequestContext(ctx, given);
     },
     // The first hook that is called when the account is known, whichever hint has named it.
     verifyUserCode: async (ctx, account, userCode) => {
@@ -150,7 +151,9 @@ function refusePublicClient(ctx: KoaContextWithOIDC): void {
 /** RFC 6749 B: parameters are UTF-8. Where bytes are none, U+FFFD is in their place, and nobody knows what the client has sent. */
 function refuseBrokenText(ctx: KoaContextWithOIDC): void {
   const isBroken = (text: unknown): boolean => typeof text === 'string' && text.includes('\uFFFD');
-  for (const [name, value] of Object.entries(ctx.oidc.params ?? {})) {
+  const params = ctx.oidc.params ?? {};
+  for (const name of Object.keys(params)) {
+    const value = params[name];
     if (!(Array.isArray(value) ? value.some(isBroken) : isBroken(value))) continue;
     const sentence = `${name} is not valid UTF-8`;
     throw name === 'binding_message'

@@ -24,9 +24,14 @@ export class HintTokenUses {
    * @throws {errors.ExpiredLoginHintToken} where it was used before
    * @throws {CibaError} `store_unavailable`
    */
-  async once(token: Exchange['hintToken'], create: Create): Promise<'created' | Refusal> {
-    if (!token) return create();
-    const { id, lifetime } = token;
+  once(token: Exchange['hintToken'], create: Create): Promise<'created' | Refusal> {
+    return token ? this.#once(token, create) : create();
+  }
+
+  async #once(
+    { id, lifetime }: NonNullable<Exchange['hintToken']>,
+    create: Create,
+  ): Promise<'created' | Refusal> {
     const operation = this.#kept.get(id) ?? randomUUID();
     // A second request that comes meanwhile is another one.
     this.#kept.forget(id);

@@ -20,6 +20,11 @@ export interface KnownClient {
   readonly wait: number;
 }
 
+function deleteFirst(from: Map<string, unknown> | Set<string>): void {
+  const [first] = from.keys();
+  if (first !== undefined) from.delete(first);
+}
+
 /** What a poll came with. */
 interface Shown {
   readonly digest: string;
@@ -78,11 +83,9 @@ export class KnownCredentials {
     const wait = waitOf(client, this.#settings);
     this.#known.delete(shown.digest);
     this.#known.set(shown.digest, { clientId: String(client.clientId), wait, until });
-    const [oldest] = this.#known.keys();
-    if (this.#known.size > MOST && oldest !== undefined) this.#known.delete(oldest);
+    if (this.#known.size > MOST) deleteFirst(this.#known);
     this.#places.add(shown.place);
-    const [first] = this.#places;
-    if (this.#places.size > MOST_PLACES && first !== undefined) this.#places.delete(first);
+    if (this.#places.size > MOST_PLACES) deleteFirst(this.#places);
   }
 
   /** Whether nothing but its secret is looked at when this client polls. */

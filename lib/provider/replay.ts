@@ -12,8 +12,7 @@ interface Kept {
 }
 
 /**
- * The answer of a redemption as it is kept for a client whose connection broke; nothing where the server does not keep any. The connection is
- * why: a client that has its answer does not come again.
+ * The answer of a redemption as it is kept for a client whose connection broke: one that has its answer does not come again.
  */
 export async function keptAnswer(
   ctx: KoaContextWithOIDC,
@@ -22,7 +21,7 @@ export async function keptAnswer(
 ): Promise<KeptAnswer | undefined> {
   const { clientAuthMethod } = ctx.oidc.client as Client;
   // What a middleware of the server's has made of the body is not to be had again, nor the key of an attested instance.
-  if (grace === 0 || !isPlain(ctx.body) || clientAuthMethod?.startsWith('attest')) return undefined;
+  if (!isPlain(ctx.body) || clientAuthMethod?.startsWith('attest')) return undefined;
   const kept: Kept = { body: ctx.body, key: await keyOf(ctx, issuing) };
   const sealed = sealAnswer(String(ctx.oidc.params?.['auth_req_id']), JSON.stringify(kept));
   return { sealed, lifetime: grace * 1000 };

@@ -53,7 +53,7 @@ async function settle(
   });
   if (settled === true) {
     // Only now: what may yet be taken back must be nobody's answer. Where it cannot be kept, the client has this one.
-    await keepAnswer(claim, parts).catch(() => {});
+    if (claim.keep) await keepAnswer(claim, claim.keep, parts).catch(() => {});
     // Nobody waits for it: the client has its answer, and until it is done its polls are told to wait.
     inBackground(() => parts.store.confirm(handle));
     parts.events.emit('redemption.settled', { handle, clientId });
@@ -82,7 +82,11 @@ async function settle(
   tellTime(claim, parts, reason);
 }
 
-async function keepAnswer({ handle, token, keep }: Claim, { store }: StepParts): Promise<void> {
+async function keepAnswer(
+  { handle, token }: Claim,
+  keep: NonNullable<Claim['keep']>,
+  { store }: StepParts,
+): Promise<void> {
   const answer = await keep();
   if (answer) await store.keepAnswer(handle, token, answer);
 }

@@ -156,15 +156,13 @@ export function signedContext(ctx: KoaContextWithOIDC): string | undefined {
  */
 export async function useSignedRequest(
   ctx: KoaContextWithOIDC,
+  { jti, exp }: Readonly<Record<string, unknown>>,
   store: Store,
   { timeOffset }: Settings,
 ): Promise<void> {
-  const exchange = exchangeOf(ctx);
-  if (!exchange.signed) return;
-  const { jti, exp } = exchange.signed.claims;
   const lifetime = Number(exp) * 1000 - Date.now() - timeOffset() + REMEMBERED_BEYOND;
   const id = JSON.stringify([ctx.oidc.client?.clientId, jti]);
-  const first = await failClosed(exchange, () =>
+  const first = await failClosed(exchangeOf(ctx), () =>
     store.useOnce('signed_request', id, Math.max(REMEMBERED_BEYOND, lifetime), randomUUID()),
   );
   if (!first) throw new errors.InvalidRequest('the signed request was used before');

@@ -38,17 +38,24 @@ const STEPS_OF: ReadonlyMap<string, readonly Step[]> = new Map(
   ]),
 );
 
-/** Runs the steps of the route that answered. */
-export async function runSteps(ctx: KoaContextWithOIDC, exchange: Exchange, parts: StepParts): Promise<void> {
+/** Runs the steps of the route that answered. Most have nothing to wait for, and every wait would cost each answer a promise. */
+export function runSteps(
+  ctx: KoaContextWithOIDC,
+  exchange: Exchange,
+  parts: StepParts,
+): Promise<void> | void {
   const route = ctx.oidc?.route;
   if (route === undefined) return;
   // A cancellation is ours, also where oidc-provider could not read its form.
   const isOurs = exchange.cancel !== undefined || grantTypeOf(ctx) === CIBA_GRANT;
   if (route === TOKEN_ROUTE && !isOurs) return;
-  for (const step of STEPS_OF.get(route) ?? []) {
-    // Most have nothing to wait for, and every wait would cost each answer a promise.
-    const done = step(ctx, exchange, parts);
-    if (done) await done;
+  return run(STEPS_OF.get(route) ?? [], ctx, exchange, parts);
+}
+
+function run(steps: readonly Step[], ...answer: Parameters<Step>): Promise<void> | void {
+  for (const [index, step] of steps.entries()) {
+    const done = step(...answer);
+    if (done) return done.then(() => run(steps.slice(index + 1), ...answer));
   }
 }
 
@@ -68,7 +75,7 @@ function sayAgain(ctx: KoaContextWithOIDC, { again }: Exchange): void {
 
 /** CIBA Core 7.3. */
 function addInterval(ctx: KoaContextWithOIDC, { interval }: Exchange): void {
-  if (ctx.status === 200 && interval !== undefined) ctx.body = { ...(ctx.body as object), interval };
+  if (ctx.status === 200 && interval !== undefined) Object.assign(ctx.body as object, { interval });
 }
 
 /** Ours: what a client that asked for it shows beside the binding message. */
@@ -121,6 +128,7 @@ function keepToTheErrorEnvelope(ctx: KoaContextWithOIDC): void {
   if (!body) return;
   const { error, error_description: description } = body;
   const plain = plainDescription(description);
+  if (plain === description && Object.keys(body).length === 2) return;
   ctx.body = { error, ...(plain && { error_description: plain }) };
 }
 

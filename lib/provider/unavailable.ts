@@ -13,17 +13,15 @@ export const UNAVAILABLE = {
 } as const;
 
 /** Runs a step on the store; a store that does not answer becomes a 503 OAuth error with `Retry-After` (CIBA Core 10.1). */
-export async function failClosed<T>(
+export function failClosed<T>(
   exchange: Exchange,
   step: () => Promise<T>,
   interval: number = RETRY_AFTER_FAULT,
 ): Promise<T> {
-  try {
-    return await step();
-  } catch (cause) {
+  return step().catch((cause: unknown) => {
     if (!(cause instanceof CibaError && cause.code === 'store_unavailable')) throw cause;
     throw unavailable(exchange, cause, interval);
-  }
+  });
 }
 
 /** The 503 OAuth error with `Retry-After` for a fault of something that the answer needs. */

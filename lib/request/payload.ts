@@ -77,11 +77,17 @@ const NOT_STORED: ReadonlySet<string> = new Set([
 /** What the store holds in fields of its own, or, in the case of `jti`, what it must never hold: the `auth_req_id`. */
 const HELD_ELSEWHERE: ReadonlySet<string> = new Set(['jti', 'exp', 'iat', 'kind', 'clientId', 'accountId']);
 
-const without = (
+function without(
   from: Readonly<Record<string, unknown>>,
   names: ReadonlySet<string>,
-): Record<string, unknown> =>
-  Object.fromEntries(Object.entries(from).filter(([name, value]) => value !== undefined && !names.has(name)));
+): Record<string, unknown> {
+  const kept: Record<string, unknown> = {};
+  for (const name of Object.keys(from)) {
+    const value = from[name];
+    if (value !== undefined && !names.has(name)) kept[name] = value;
+  }
+  return kept;
+}
 
 /** What of a model follows from the rest of it: a store that holds many requests does not hold it twice. */
 function implied(
@@ -114,8 +120,11 @@ export function payloadOf({
   payload,
   clientId,
 }: Pick<StoredRequest, 'payload' | 'clientId'>): RequestPayload {
-  const { model, ...more } = JSON.parse(payload) as RequestPayload;
+  const stored = JSON.parse(payload) as RequestPayload & { readonly model: Record<string, unknown> };
+  const { model } = stored;
   const params = (model['params'] ?? {}) as Record<string, unknown>;
   const follows = implied(model, params, clientId);
-  return { ...more, model: { claims: follows.claims, ...model, params: { ...follows.params, ...params } } };
+  model['claims'] ??= follows.claims;
+  model['params'] = { ...follows.params, ...params };
+  return stored;
 }

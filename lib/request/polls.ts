@@ -1,7 +1,7 @@
 import type { Emitter } from '../emitter.js';
 import { inBackground } from '../store/in-background.js';
 import { newOperation } from '../store/operation.js';
-import type { PollResult, Store, Unanswered } from '../store/store.js';
+import type { PollAttempt, PollResult, Store, Unanswered } from '../store/store.js';
 import type { HeldPolls, Place, Waiting } from './held-polls.js';
 import { KeptOperations } from './kept-operations.js';
 
@@ -58,11 +58,12 @@ export class Polls {
   }
 
   /**
-   * Polls once. Where the poll may be held, a pending request is answered when it is decided, or after that time.
+   * Polls once. Where the poll may be held, a pending request is answered when it is decided, or after that time. `alone` as
+   * {@link PollAttempt.alone}.
    * @throws {CibaError} `store_unavailable`
    */
-  poll(handle: string, clientId: string, hold?: Hold): Promise<PollResult> {
-    if (!hold) return this.#ask(handle, clientId, true);
+  poll(handle: string, clientId: string, hold?: Hold, alone = false): Promise<PollResult> {
+    if (!hold) return this.#ask(handle, clientId, { tells: true, alone });
     return this.#polled(handle, clientId, hold).then((found) =>
       hold.client.destroyed ? found : this.#tell(handle, clientId, found),
     );
@@ -116,15 +117,19 @@ export class Polls {
    * A poll whose answer was lost may have been counted, or be counted yet. When the client comes again it is the same poll, and
    * is not held against it.
    */
-  #ask(handle: string, clientId: string, tells = false): Promise<PollResult> {
+  #ask(
+    handle: string,
+    clientId: string,
+    how: { readonly tells?: boolean; readonly alone?: boolean } = {},
+  ): Promise<PollResult> {
     const operation = this.#unanswered.get(handle) ?? newOperation();
-    return this.#parts.store.poll({ handle, clientId, operation }).then(
+    return this.#parts.store.poll({ handle, clientId, operation, alone: how.alone }).then(
       (found) => {
         this.#unanswered.forget(handle);
         const lost = this.#lost.get(handle);
         if (lost !== undefined && (found.result === 'redeemed' || found.result === 'claimed'))
-          return this.#takeBack(handle, lost).then(() => this.#ask(handle, clientId, tells));
-        return tells ? this.#tell(handle, clientId, found) : found;
+          return this.#takeBack(handle, lost).then(() => this.#ask(handle, clientId, how));
+        return how.tells ? this.#tell(handle, clientId, found) : found;
       },
       (error: unknown) => {
         this.#unanswered.keep(handle, operation);

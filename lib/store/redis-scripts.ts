@@ -16,14 +16,22 @@ const UNKNOWN = /^NOSCRIPT /;
 /** A server of a cluster, which runs no script over several slots, whatever client has asked it. */
 const CROSS_SLOT = /^CROSSSLOT |\bin (the )?same slot/;
 
-/** How many commands leave together at most: so that Redis has something to do while a long turn has more to say. */
-const AT_A_TIME = 10;
+/** How many commands leave together at most, and how many milliseconds after the first: so that Redis has something to do in a long turn. */
+const [AT_A_TIME, GATHERED_FOR] = [10, 1];
 
 /** What is told where a script's keys lie apart: on a cluster, also on one that is reached as if it were a single server. */
 export const APART: unique symbol = Symbol('the keys lie apart');
 
 /** Gives whoever wants to hear of the commands that end, where anybody does: a script's name, or `other`. */
 export type CommandTimer = () => ((name: string, seconds: number, failed: boolean) => void) | undefined;
+
+/** How a script is run. */
+interface Manner<T> {
+  /** Reads what it answers. */
+  readonly read?: (reply: unknown) => T;
+  /** Whether it leaves at once, where nothing is gained by leaving together with what else this turn has to say. */
+  readonly alone?: boolean | undefined;
+}
 
 /** Asks in another way what has failed, where there is one. */
 type Again<Reply = unknown> = (error: Error) => Promise<Reply> | undefined;
@@ -49,6 +57,7 @@ export class RedisScripts {
   /** The connection that holds what it is told in this turn, and how much that was. A cluster's have no such thing. */
   #gathering: Writable | undefined;
   #gathered = 0;
+  #gatheredUntil = 0;
   #closed = false;
   #apart: boolean;
 
@@ -67,32 +76,39 @@ export class RedisScripts {
     this.#apart = client.isCluster;
   }
 
-  /** Runs a script; its first argument, the clock's offset, is put in front of those given. What it answers is read by `read`. */
+  /** Runs a script; its first argument, the clock's offset, is put in front of those given. */
   run<T = unknown>(
     name: ScriptName,
     keys: readonly string[],
     args: readonly Argument[],
-    read?: (reply: unknown) => T,
+    { read, alone }: Manner<T> = {},
   ): Promise<T> {
-    const { sent, again } = this.#script(name, keys, args);
+    const { sent, again } = this.#script(name, keys, args, alone);
     return this.#timed(this.#known<unknown, T>(sent(), read, again), name);
   }
 
   /** Runs a script whose effect may not be lost with the server: where replicas are waited for, it counts once they have it. */
-  runLasting(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Promise<unknown> {
-    const { sent, again } = this.#lastingScript(name, keys, args);
-    return this.#timed(this.#known(sent(), undefined, again), name);
+  runLasting<T = unknown>(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+    { read, alone }: Manner<T> = {},
+  ): Promise<T> {
+    const { sent, again } = this.#lastingScript(name, keys, args, alone);
+    return this.#timed(this.#known<unknown, T>(sent(), read, again), name);
   }
 
   /** Runs a script whose keys are of several slots, or says {@link APART}: then nothing was done. `lasting` as {@link runLasting} does. */
   runAcross(
     name: ScriptName,
     told: () => readonly [keys: readonly string[], args: readonly Argument[]],
-    { lasting = false }: { readonly lasting?: boolean } = {},
+    { lasting = false, alone }: Manner<unknown> & { readonly lasting?: boolean } = {},
   ): Promise<unknown> {
     if (this.#apart) return Promise.resolve(APART);
     const [keys, args] = told();
-    const { sent, again } = lasting ? this.#lastingScript(name, keys, args) : this.#script(name, keys, args);
+    const { sent, again } = lasting
+      ? this.#lastingScript(name, keys, args, alone)
+      : this.#script(name, keys, args, alone);
     const orApart: Again = (error) => {
       if (!CROSS_SLOT.test(error.message)) return again(error);
       this.#apart = true;
@@ -102,19 +118,24 @@ export class RedisScripts {
   }
 
   /** By its digest, and with its text to a server that does not know it: a new one, or one that was told to forget. */
-  #script(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Script {
+  #script(name: ScriptName, keys: readonly string[], args: readonly Argument[], alone = false): Script {
     const { numberOfKeys, lua } = scripts[name];
     const told = [...keys, this.#timeOffset(), ...args];
     return {
-      sent: () => this.#sent((redis) => redis.evalsha(this.#digests[name], numberOfKeys, ...told)),
+      sent: () => this.#sent((redis) => redis.evalsha(this.#digests[name], numberOfKeys, ...told), alone),
       again: ({ message }) =>
         UNKNOWN.test(message) ? this.#sent((redis) => redis.eval(lua, numberOfKeys, ...told)) : undefined,
     };
   }
 
-  #lastingScript(name: ScriptName, keys: readonly string[], args: readonly Argument[]): Script {
+  #lastingScript(
+    name: ScriptName,
+    keys: readonly string[],
+    args: readonly Argument[],
+    alone?: boolean,
+  ): Script {
     const replicas = this.#replicas;
-    if (!replicas) return this.#script(name, keys, args);
+    if (!replicas) return this.#script(name, keys, args, alone);
     return {
       sent: () => {
         if (this.#closed) return Promise.reject(closed());
@@ -198,11 +219,11 @@ export class RedisScripts {
     return within(COMMAND_TIMEOUT, 'Redis', sent().catch(orAgain));
   }
 
-  #sent<T>(command: (redis: RedisClient) => Promise<T>): Promise<T> {
+  #sent<T>(command: (redis: RedisClient) => Promise<T>, alone = false): Promise<T> {
     try {
       const redis = this.#connection();
       if (redis.status !== 'ready') return whenReady(redis).then(() => command(redis));
-      this.#gather(redis);
+      if (!alone) this.#gather(redis);
       return command(redis);
     } catch (error) {
       return Promise.reject(error);
@@ -213,21 +234,25 @@ export class RedisScripts {
   #gather(redis: RedisClient): void {
     const { stream } = redis as { readonly stream?: Writable };
     if (!stream) return;
-    if (stream === this.#gathering) {
-      this.#gathered += 1;
-      if (this.#gathered % AT_A_TIME === 0) {
+    if (stream !== this.#gathering) {
+      this.#gathering = stream;
+      this.#hold(stream);
+      setImmediate(() => {
+        this.#gathering = undefined;
         stream.uncork();
-        stream.cork();
-      }
+      });
       return;
     }
-    this.#gathering = stream;
+    this.#gathered += 1;
+    if (this.#gathered < AT_A_TIME && performance.now() < this.#gatheredUntil) return;
+    stream.uncork();
+    this.#hold(stream);
+  }
+
+  #hold(stream: Writable): void {
     this.#gathered = 0;
+    this.#gatheredUntil = performance.now() + GATHERED_FOR;
     stream.cork();
-    setImmediate(() => {
-      this.#gathering = undefined;
-      stream.uncork();
-    });
   }
 
   close(): void {

@@ -84,7 +84,7 @@ export class RedisStore implements Store {
 
   async create(request: NewRequest): Promise<'created' | Refusal> {
     const places = placeKeys(this.#prefix, request);
-    const told = await this.#redis.runAcross('ask', () => this.#asked(request, places));
+    const told = await this.#redis.runAcross('ask', () => this.#asked(request, places), { alone: true });
     if (told === APART) return this.#createInSteps(request, places);
     return told === 'ok' ? 'created' : (told as Refusal);
   }
@@ -159,16 +159,19 @@ export class RedisStore implements Store {
     return admitted as Refusal;
   }
 
-  async read(handle: string): Promise<StoredRequest | undefined> {
-    const found = await this.#found(handle);
-    if (!found) return undefined;
-    const [, , , , , , , delivery, prompt] = found;
-    return this.#texts.requestOf(handle, found, { told: delivery !== null, prompted: prompt !== null });
+  read(handle: string): Promise<StoredRequest | undefined> {
+    return this.#read(handle, (found) => {
+      const [, , , , , , , delivery, prompt] = found;
+      return this.#texts.requestOf(handle, found, { told: delivery !== null, prompted: prompt !== null });
+    });
   }
 
-  async #found(handle: string): Promise<Found | undefined> {
-    const found = await this.#redis.run('read', [this.#requestKey(handle)], []);
-    return (found as Found | ['gone'])[0] === 'gone' ? undefined : (found as Found);
+  #read<T>(handle: string, of: (found: Found) => T): Promise<T | undefined> {
+    const read = (reply: unknown): T | undefined => {
+      const found = reply as Found | ['gone'];
+      return found[0] === 'gone' ? undefined : of(found as Found);
+    };
+    return this.#redis.run('read', [this.#requestKey(handle)], [], { read });
   }
 
   async list(accountId: string): Promise<StoredRequest[]> {
@@ -178,10 +181,10 @@ export class RedisStore implements Store {
     return pending.sort((one, other) => one.expiresAt - other.expiresAt);
   }
 
-  poll({ handle, clientId, operation }: PollAttempt): Promise<PollResult> {
+  poll({ handle, clientId, operation, alone }: PollAttempt): Promise<PollResult> {
     const args = [clientId, operation, SLOW_DOWN_STEP, POLL_LEEWAY];
     const read = (reply: unknown): PollResult => pollResultOf(reply, handle, clientId, this.#texts);
-    return this.#redis.run('poll', [this.#requestKey(handle)], args, read);
+    return this.#redis.run('poll', [this.#requestKey(handle)], args, { read, alone });
   }
 
   async statusOf(handle: string): Promise<Status | 'gone'> {
@@ -212,18 +215,16 @@ export class RedisStore implements Store {
     return { result };
   }
 
-  async claim({ handle, clientId, token, lease }: ClaimAttempt): Promise<ClaimResult> {
-    const [result, wait] = (await this.#redis.runLasting(
-      'claim',
-      [this.#requestKey(handle)],
-      [clientId, token, lease],
-    )) as [ClaimResult['result'], number];
-    return result === 'claimed' ? { result, wait } : { result };
+  claim({ handle, clientId, token, lease }: ClaimAttempt): Promise<ClaimResult> {
+    const args = [clientId, token, lease];
+    const manner = { read: claimResultOf, alone: true };
+    return this.#redis.runLasting('claim', [this.#requestKey(handle)], args, manner);
   }
 
-  async settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
+  settle(handle: string, token: string, leaseLeft = 0): Promise<boolean> {
     const args = [token, Math.ceil(leaseLeft), DOUBT];
-    return (await this.#redis.runLasting('settle', [this.#requestKey(handle)], args)) === 1;
+    const read = (settled: unknown): boolean => settled === 1;
+    return this.#redis.runLasting('settle', [this.#requestKey(handle)], args, { read });
   }
 
   async confirm(handle: string): Promise<void> {
@@ -244,11 +245,11 @@ export class RedisStore implements Store {
   }
 
   async remove(handle: string, owner?: Owner): Promise<void> {
-    const found = owner ? undefined : await this.#found(handle);
-    const { clientId, accountId } = owner ?? { clientId: found?.[3], accountId: found?.[4] };
+    const theirs =
+      owner ?? (await this.#read(handle, ([, , , clientId, accountId]): Owner => ({ clientId, accountId })));
     await this.#redis.send((redis) => redis.del(...this.#requestKeys(handle)));
-    if (clientId === undefined || accountId === undefined) return;
-    const { client, account, ofClient } = placeKeys(this.#prefix, { clientId, accountId });
+    if (!theirs) return;
+    const { client, account, ofClient } = placeKeys(this.#prefix, theirs);
     await this.#redis.run('leave', account, [client, handle, 0]);
     await this.#redis.send((redis) => redis.zrem(ofClient, handle));
   }
@@ -348,6 +349,11 @@ function pollResultOf(reply: unknown, handle: string, clientId: string, texts: R
     default:
       return { result };
   }
+}
+
+function claimResultOf(reply: unknown): ClaimResult {
+  const [result, wait] = reply as [ClaimResult['result'], number];
+  return result === 'claimed' ? { result, wait } : { result };
 }
 
 /** As the scripts take them. */

@@ -128,6 +128,8 @@ export interface PollAttempt {
   readonly clientId: string;
   /** Names this poll, so that a repeat of it is not counted as another one. */
   readonly operation: string;
+  /** Whether it comes alone, with much other work between it and the next one: then it need not wait to be asked together with others. */
+  readonly alone?: boolean | undefined;
 }
 
 /** What a poll found. `wait` is the time in milliseconds until the client should come again. */
