@@ -68,8 +68,9 @@ const SHORT = {
   memory of it may answer the next poll. What is left is one look into Redis each. Native reads a hash and judges nothing; the plugin runs the script
   that judges the client, the time and the throttle and writes the poll down, over a connection of its own that no other command of the server’s can
   hold up. Tried, and kept: no step of the answer is waited for that has nothing to wait for, a body that only an assertion can have is
-  not read in advance, what the gate leaves does not go through the router, a command makes one promise, a script is sent by its digest without ioredis’ own
-  way with scripts, and the error that says \`pending\` takes no
+  not read in advance, one that came with its head is handed to oidc-provider without the stream’s own iterator, what the gate leaves does not go
+  through the router, a command makes one promise, a poll of this road waits for no other to be sent with, a script is sent by its digest without ioredis’
+  own way with scripts, and the error that says \`pending\` takes no
   trace of the stack. Not tried: to check assertions ourselves, which is oidc-provider’s work.`,
   flowsToNative: `Native stores a request, writes the decision over it and marks it as used, whoever else does the same at that moment. The plugin counts
   the person’s requests, looks whether the person has blocked the client, lets the first decision win, claims the request, and lets
@@ -77,7 +78,7 @@ const SHORT = {
   name that goes into a key. The scripts cost Redis more, too, which shares the two cores with the servers. Tried, and kept: what touches keys of several
   slots is one script where one server has them all, in place of three to six commands; a script is sent by its digest without ioredis’ own way with
   scripts, which makes a command of its own kind each time; what one turn of the event loop has to say to Redis leaves
-  ten at a time; what the gate has found of an approved request is not asked for again. Given up
+  ten at a time, and a millisecond later at most; a body that came with its head is handed to oidc-provider without the stream’s own iterator; what the gate has found of an approved request is not asked for again. Given up
   for what no fault may cost: the command that says only that the settle was heard of, so that no other process calls an approval used up too early. Not
   tried: to claim a request with the poll that finds it approved, because what the client has to prove is known only after that.`,
   pollsAtMost: `A poll reads and writes one hash, however many there are; what differs is how much of Redis’s memory the processor’s caches hold. Runs
