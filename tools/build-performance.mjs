@@ -78,7 +78,7 @@ const SHORT = {
   name that goes into a key. The scripts cost Redis more, too, which shares the two cores with the servers. Tried, and kept: what touches keys of several
   slots is one script where one server has them all, in place of three to six commands; a script is sent by its digest without ioredis’ own way with
   scripts, which makes a command of its own kind each time; what one turn of the event loop has to say to Redis leaves
-  ten at a time, and a millisecond later at most; a body that came with its head is handed to oidc-provider without the stream’s own iterator; what the gate has found of an approved request is not asked for again. Given up
+  ten at a time, sooner in a long turn; a body that came with its head is handed to oidc-provider without the stream’s own iterator; what the gate has found of an approved request is not asked for again. Given up
   for what no fault may cost: the command that says only that the settle was heard of, so that no other process calls an approval used up too early. Not
   tried: to claim a request with the poll that finds it approved, because what the client has to prove is known only after that.`,
   pollsAtMost: `A poll reads and writes one hash, however many there are; what differs is how much of Redis’s memory the processor’s caches hold. Runs

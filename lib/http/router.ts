@@ -55,21 +55,30 @@ export function cibaRouter({ paths, requests, settings, page, gate, provider, us
   if (page && interaction) {
     router.use(settings.page.path, decisionPage({ ...page, requests, interaction, page: settings.page }));
   }
-  const straight = compat === undefined && page?.assumedMount === undefined;
-  return settings.rememberCredentials > 0 ? withGate(router, paths, gate, straight) : router;
+  if (settings.rememberCredentials === 0) return router;
+  const straight = [
+    ...(compat ? [] : [paths.token]),
+    ...(compat || page?.assumedMount !== undefined ? [] : [paths.backchannel]),
+  ];
+  return withGate(router, paths.token, gate, new Set(straight));
 }
 
 /**
  * The same router, but for the gate in front, and for what has nothing to do in there: to go through a router costs more than the gate itself.
  */
-function withGate(router: Router, paths: Paths, { middleware }: TokenGate, straight: boolean): Router {
+function withGate(
+  router: Router,
+  tokenPath: string,
+  { middleware }: TokenGate,
+  straight: ReadonlySet<string>,
+): Router {
   const ours = router.stack.length;
   const gated: RequestHandler = (req, res, next) => {
     // The server may have put something of its own into the router.
-    const routed = !straight || req.method !== 'POST' || router.stack.length !== ours;
-    if (req.url === paths.token) middleware(req, res, routed ? () => router(req, res, next) : next);
-    else if (routed || req.url !== paths.backchannel) router(req, res, next);
-    else next();
+    const passes = req.method === 'POST' && straight.has(req.url) && router.stack.length === ours;
+    const goOn = passes ? next : () => router(req, res, next);
+    if (req.url === tokenPath) middleware(req, res, goOn);
+    else goOn();
   };
   return Object.setPrototypeOf(gated, router) as Router;
 }

@@ -75,7 +75,7 @@ function sayAgain(ctx: KoaContextWithOIDC, { again }: Exchange): void {
 
 /** CIBA Core 7.3. */
 function addInterval(ctx: KoaContextWithOIDC, { interval }: Exchange): void {
-  if (ctx.status === 200 && interval !== undefined) Object.assign(ctx.body as object, { interval });
+  if (ctx.status === 200 && interval !== undefined) ctx.body = { ...(ctx.body as object), interval };
 }
 
 /** Ours: what a client that asked for it shows beside the binding message. */
@@ -128,7 +128,7 @@ function keepToTheErrorEnvelope(ctx: KoaContextWithOIDC): void {
   if (!body) return;
   const { error, error_description: description } = body;
   const plain = plainDescription(description);
-  if (plain === description && Object.keys(body).length === 2) return;
+  if (plain && plain === description && Object.keys(body).length === 2) return;
   ctx.body = { error, ...(plain && { error_description: plain }) };
 }
 

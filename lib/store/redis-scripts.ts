@@ -29,7 +29,7 @@ export type CommandTimer = () => ((name: string, seconds: number, failed: boolea
 interface Manner<T> {
   /** Reads what it answers. */
   readonly read?: (reply: unknown) => T;
-  /** Whether it leaves at once, where nothing is gained by leaving together with what else this turn has to say. */
+  /** Whether it leaves at once, unless this turn has more to say: it is not waited for what may follow it. */
   readonly alone?: boolean | undefined;
 }
 
@@ -223,7 +223,7 @@ export class RedisScripts {
     try {
       const redis = this.#connection();
       if (redis.status !== 'ready') return whenReady(redis).then(() => command(redis));
-      if (!alone) this.#gather(redis);
+      if (!alone || this.#gathering) this.#gather(redis);
       return command(redis);
     } catch (error) {
       return Promise.reject(error);

@@ -146,6 +146,14 @@ onEveryStore('a decision over HTTP', (make) => {
     });
   });
 
+  it('denies with an empty description, of which the client reads nothing', async () => {
+    const server = withDecider(make);
+    const authReqId = await asked(server);
+    const handle = handleOf(server, authReqId);
+    await server.ciba.requests.deny(handle, { accountId: 'alice', error: 'consent_denied', description: '' });
+    expect((await poll(server, authReqId)).body).toEqual({ error: 'consent_denied' });
+  });
+
   it('is refused with the outcome that stands when it comes second: 409 [UX-4]', async () => {
     const server = withDecider(make);
     const handle = handleOf(server, await asked(server));

@@ -493,7 +493,8 @@ onEveryStore('the token gate', (make, redis) => {
       next();
     });
     expect(errorOf(await send(port, id))).toBe('authorization_pending');
-    expect(seen).toEqual(['/token']);
+    await fetch(`http://127.0.0.1:${port}/backchannel`, { method: 'POST' });
+    expect(seen).toEqual(['/token', '/backchannel']);
   });
 
   it('gives the app the bytes of what it does not answer', async () => {
