@@ -20,11 +20,6 @@ export interface KnownClient {
   readonly wait: number;
 }
 
-function deleteFirst(from: Map<string, unknown> | Set<string>): void {
-  const [first] = from.keys();
-  if (first !== undefined) from.delete(first);
-}
-
 /** What a poll came with. */
 interface Shown {
   readonly digest: string;
@@ -102,4 +97,9 @@ export class KnownCredentials {
   #now(): number {
     return performance.now() + this.#settings.timeOffset();
   }
+}
+
+function deleteFirst(from: Map<string, unknown> | Set<string>): void {
+  const [first] = from.keys();
+  if (first !== undefined) from.delete(first);
 }
