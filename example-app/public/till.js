@@ -202,8 +202,8 @@ byId('again').addEventListener('click', async () => {
     try {
       await post('/till/cancel', { sale });
     } catch (error) {
-      // Decided meanwhile, or the server does not answer: the sale goes on, and the till hears how it ends.
-      show('waiting', error.message);
+      // Decided meanwhile, or the server does not answer: the sale goes on, and the till hears how it ends, if it has not yet.
+      if (events.readyState !== EventSource.CLOSED) show('waiting', error.message);
       return;
     }
   }

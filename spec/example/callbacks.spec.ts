@@ -1,5 +1,5 @@
 import type { Browser } from 'playwright-core';
-import { type Receiver, startReceiver } from '../support/receiver.js';
+import { type Received, type Receiver, startReceiver } from '../support/receiver.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
 import { ExampleServer } from './example-server.js';
@@ -101,7 +101,6 @@ describe.each(['memory', 'Redis'])('the example on %s', (storage) => {
 
   test(`its queue ${storage === 'Redis' ? 'can' : 'cannot'} be looked at`, async () => {
     const till = await TillPage.open({ browser, origin: server.origin });
-    await till.page.getByLabel('Poll', { exact: true }).waitFor();
     const link = till.page.getByRole('link', { name: 'Queue' });
     if (storage === 'memory') {
       expect(await link.isVisible()).toBe(false);
@@ -195,6 +194,29 @@ describe('with a receiver somewhere else', () => {
     await till.state('Waiting');
     expect(await till.polls()).toBe(0);
     expect(server.output).toContain(`Ping:   ${receiver.url}\n`);
+  });
+
+  test('what the person has approved cannot be taken back: the till says so, and gets its tokens', async () => {
+    const till = await TillPage.open({ browser, origin: server.origin });
+    const phone = await PhonePage.open({ browser, origin: server.origin });
+    await phone.signIn('Bob Brook');
+    const before = receiver.received.length;
+    const message = await till.ask({ who: 'Bob Brook', mode: 'Ping' });
+    await phone.decide(message, 'Approve');
+    await phone.became(message, 'Approved');
+    await till.page.getByRole('button', { name: 'Cancel' }).click();
+    await till.state('Waiting: The request has already been approved.');
+
+    await until('the receiver is called', () => receiver.received.length > before);
+    const { headers, body } = receiver.received[before] as Received;
+    const passedOn = await fetch(`${server.origin}/demo/callbacks/ping`, {
+      method: 'POST',
+      headers: { authorization: String(headers.authorization), 'content-type': 'application/json' },
+      body,
+    });
+    expect(passedOn.status).toBe(204);
+    await till.state('Approved');
+    expect(await till.idToken('payload')).toMatchObject({ sub: 'bob' });
   });
 });
 

@@ -58,7 +58,10 @@ export class TillPage {
   }
 
   static async open(place: Place): Promise<TillPage> {
-    return new TillPage(await openPage(place, '/till', { width: 760, height: 844 }));
+    const page = await openPage(place, '/till', { width: 760, height: 844 });
+    // Until the page has heard who can pay, its form is hidden, and keys pressed go nowhere.
+    await page.getByRole('button', { name: 'Ask for the payment' }).waitFor();
+    return new TillPage(page);
   }
 
   /** Asks for a payment, and gives the message that both screens show. */
