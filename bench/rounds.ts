@@ -40,6 +40,12 @@ export class Rounds<Name extends string> {
     return new Rounds(turns);
   }
 
+  /** All of these as if they were one: servers started anew differ by some per cent, whatever they run. */
+  static joined<Name extends string>(all: readonly Rounds<Name>[]): Rounds<Name> {
+    const names = new Set(all.flatMap((rounds) => [...rounds.#turns.keys()]));
+    return new Rounds(new Map([...names].map((name) => [name, all.flatMap((rounds) => rounds.#of(name))])));
+  }
+
   /** How much is done in a second. */
   perSecond(name: Name): number {
     return median(this.#of(name).map(perSecond));

@@ -2,7 +2,9 @@ export type PopulationFigure = 'pollsAt1000' | 'pollsAt100000' | 'pollsAt1000000
 
 /** How much is measured. */
 export interface Sizes {
-  /** Rounds in which the contenders take turns, and how long a turn takes in milliseconds. */
+  /** How often servers that are compared are started anew. */
+  readonly starts: number;
+  /** Rounds in which the contenders take turns after each start, and how long a turn takes in milliseconds. */
   readonly rounds: number;
   readonly milliseconds: number;
   /** Pending requests that are polled in turn: so many that none is polled too early. */
@@ -20,7 +22,8 @@ export interface Sizes {
 }
 
 export const FULL: Sizes = {
-  rounds: 7,
+  starts: 3,
+  rounds: 4,
   milliseconds: 2_000,
   pending: 60_000,
   assertions: 5_000,
@@ -37,6 +40,7 @@ export const FULL: Sizes = {
 
 /** To see that all of it works. */
 export const QUICK: Sizes = {
+  starts: 1,
   rounds: 2,
   milliseconds: 600,
   pending: 12_000,

@@ -17,6 +17,8 @@ export interface Stage {
   readonly load: Child<LoadCalls>;
   /** Starts a server, on the measurement's Redis where it is not told another one. */
   start(kind: ContenderKind, more?: Partial<ContenderSpec>): Promise<Server>;
+  /** Ends servers before the measurement does. */
+  end(servers: Iterable<Server>): Promise<void>;
   /** Another Redis server. */
   anotherRedis(): Promise<TestRedis>;
 }
@@ -27,7 +29,12 @@ export async function onStage<T>(measure: (stage: Stage) => Promise<T>): Promise
   const assertionKey = publicKey.export({ format: 'jwk' });
   const redis = await startRedis();
   const redises = [redis];
-  const servers: Server[] = [];
+  const running = new Set<Server>();
+  const end = async (servers: Iterable<Server>): Promise<void> => {
+    const ending = [...servers];
+    for (const server of ending) running.delete(server);
+    await Promise.all(ending.map(({ process }) => process.end()));
+  };
   try {
     return await measure({
       redis,
@@ -36,9 +43,10 @@ export async function onStage<T>(measure: (stage: Stage) => Promise<T>): Promise
         const spec: ContenderSpec = { kind, redisPort: redis.port, assertionKey, ...more };
         const process = Child.start<ContenderCalls>('contenders/main', spec);
         const server = { process, port: await process.call('port') };
-        servers.push(server);
+        running.add(server);
         return server;
       },
+      end,
       async anotherRedis() {
         const another = await startRedis();
         redises.push(another);
@@ -46,7 +54,7 @@ export async function onStage<T>(measure: (stage: Stage) => Promise<T>): Promise
       },
     });
   } finally {
-    await Promise.all([load.end(), ...servers.map((server) => server.process.end())]);
+    await Promise.all([load.end(), end(running)]);
     await Promise.all(redises.map((one) => one.stop()));
   }
 }

@@ -155,7 +155,8 @@ It needs \`redis-server\`, which it starts itself, as often as it needs one. It 
 ## What is measured
 
 Servers, load and Redis are processes of their own, on the loopback interface. The contenders take turns, in another order each
-round, after two rounds that warm them up; a ratio is the median of the ratios of ${FULL.rounds} rounds. All have the same clients, the same Redis and
+round, after two rounds that warm them up; a ratio is the median of the ratios of all rounds. Servers of which each should do as much as
+another differ by some per cent from one start to the next: polls and flows are measured in ${FULL.rounds} rounds after each of ${FULL.starts} starts. All have the same clients, the same Redis and
 the same adapter for the models of oidc-provider (\`bench/contenders/plain-adapter.ts\`). The options of the package are its defaults, but
 for an interval of ${INTERVAL} s and requests that outlive the measurement; throttle, limits, claims and checks are on. Connections are kept.
 

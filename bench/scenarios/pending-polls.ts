@@ -1,7 +1,7 @@
 import type { ContenderKind } from '../contenders/contender.js';
 import type { Found } from '../figures.js';
 import type { PollsTask } from '../load/polls.js';
-import { Rounds, turnOf } from '../rounds.js';
+import { Rounds, type Turn, turnOf } from '../rounds.js';
 import { seedNative, seedPlugin } from '../seed.js';
 import type { Sizes } from '../sizes.js';
 import type { Server, Stage } from '../stage.js';
@@ -48,23 +48,33 @@ export async function pollsByAssertion(stage: Stage, sizes: Sizes): Promise<Foun
  */
 async function pendingPolls<Name extends ContenderKind>(
   stage: Stage,
-  { rounds, milliseconds }: Sizes,
+  { starts, rounds, milliseconds }: Sizes,
   contenders: readonly Name[],
   kind: 'secret' | 'assertion',
   pending: number,
 ): Promise<{ readonly rounds: Rounds<Name>; readonly generatorShare: number }> {
-  const servers = new Map(
-    await Promise.all(contenders.map(async (name) => [name, await stage.start(name)] as const)),
-  );
-  const seeding = { kind, count: pending, redis: stage.redis.client() };
-  for (const [name, server] of servers) {
-    if (name === 'native') await seedNative(stage, { ...seeding, server });
-    if (name === 'plugin') await seedPlugin(stage, { ...seeding, server });
-  }
   const turns = { native: 0, others: 0 };
   let generatorShare = 0;
-  const measured = await Rounds.run(contenders, rounds, async (name) => {
-    const server = servers.get(name) as Server;
+  const measured: Rounds<Name>[] = [];
+  for (let start = 0; start < starts; start += 1) {
+    const servers = new Map(
+      await Promise.all(contenders.map(async (name) => [name, await stage.start(name)] as const)),
+    );
+    if (start === 0) await seed(servers);
+    measured.push(await Rounds.run(contenders, rounds, (name) => turnAt(name, servers.get(name) as Server)));
+    await stage.end(servers.values());
+  }
+  return { rounds: Rounds.joined(measured), generatorShare };
+
+  async function seed(servers: ReadonlyMap<Name, Server>): Promise<void> {
+    const seeding = { kind, count: pending, redis: stage.redis.client() };
+    for (const [name, server] of servers) {
+      if (name === 'native') await seedNative(stage, { ...seeding, server });
+      if (name === 'plugin') await seedPlugin(stage, { ...seeding, server });
+    }
+  }
+
+  async function turnAt(name: Name, server: Server): Promise<Turn> {
     const store = name === 'native' ? 'native' : 'others';
     const task: PollsTask = {
       port: server.port,
@@ -79,6 +89,5 @@ async function pendingPolls<Name extends ContenderKind>(
     turns[store] = (turns[store] + turn.count) % pending;
     generatorShare = Math.max(generatorShare, (100 * turn.done.cpu) / turn.milliseconds);
     return turn;
-  });
-  return { rounds: measured, generatorShare };
+  }
 }
