@@ -119,9 +119,9 @@ export function createCiba(options: CibaOptions = {}): Ciba {
     if (prompted) store.prompts.schedule(handle, 0).catch(() => {});
   };
   const held = settings.longPolling && new HeldPolls(store, settings.longPolling.held);
-  const polls = new Polls({ store, events, held });
   const credentials = new KnownCredentials(settings);
   const underWay = new UnderWay();
+  const polls = new Polls({ store, events, held, underWay });
   const gate = new TokenGate({ polls, credentials, settings, underWay });
   const { limits } = settings;
   const cooldown = limits.refusals === false ? undefined : limits.cooldown * 1000;

@@ -5,8 +5,8 @@ import type { Contender, ContenderSpec } from './contender.js';
 
 const HANDLE = /auth_req_id=([\w-]+)/;
 const PENDING = Buffer.from('{"error":"authorization_pending"}');
-/** What the script is told of the throttle. */
-const [SLOW_DOWN_STEP, LEEWAY] = [5_000, 500];
+/** What the script is told of the throttle, and of the claim that it would make. */
+const [SLOW_DOWN_STEP, LEEWAY, LEASE] = [5_000, 500, 5_000];
 
 /**
  * What no server can do without: it reads the body, runs the script of a poll, and writes an answer that is there already. It checks
@@ -35,7 +35,16 @@ export function floor({ redisPort }: ContenderSpec): Contender {
         const [, handle] = HANDLE.exec(body) ?? [];
         const client = clients.get(req.headers.authorization ?? '');
         operation += 1;
-        const [status] = await poll(`ciba:{${handle}}`, 0, String(client), operation, SLOW_DOWN_STEP, LEEWAY);
+        const throttle = [SLOW_DOWN_STEP, LEEWAY];
+        const [status] = await poll(
+          `ciba:{${handle}}`,
+          0,
+          String(client),
+          operation,
+          ...throttle,
+          operation,
+          LEASE,
+        );
         const answer = status === 'pending' ? PENDING : Buffer.from(`{"error":"${status}"}`);
         res.writeHead(400, { 'Content-Type': 'application/json', 'Content-Length': answer.length });
         res.end(answer);

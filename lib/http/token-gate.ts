@@ -81,7 +81,7 @@ export class TokenGate {
           this.#passed.add(req);
           if (body) giveBack(req, body);
           goOn();
-        }
+        } else polls.drop(res);
         // Not before: by now the provider counts it.
         underWay.end();
       };

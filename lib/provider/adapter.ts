@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import Provider, {
   type Adapter,
   type AdapterPayload,
@@ -12,15 +11,17 @@ import { CibaError } from '../errors.js';
 import { handleOf } from '../request/handle.js';
 import { newNumber } from '../request/number.js';
 import { type Decision, decidedModel, payloadOf, storablePayload } from '../request/payload.js';
-import type { Polls } from '../request/polls.js';
+import type { Polls, WonClaim } from '../request/polls.js';
 import type { Settings } from '../settings/settings.js';
 import { inBackground } from '../store/in-background.js';
+import { CLAIM_LEASE } from '../store/lifecycle.js';
+import { newOperation } from '../store/operation.js';
 import type { NewRequest, PollResult, Refusal, Status, Store } from '../store/store.js';
 import { cancelOwn, endOfCancellation } from './cancel.js';
 import { checkAuthenticationMethod } from './client-authentication.js';
 import { deliveryModeOf, notificationEndpointOf } from './client-endpoint.js';
 import { intervalOf, NUMBER_MATCHING } from './client-metadata.js';
-import { type Exchange, exchangeOf } from './exchange.js';
+import { type Claim, type Exchange, exchangeOf } from './exchange.js';
 import { HintTokenUses } from './hint-token-uses.js';
 import type { IssuingConfig } from './issuing-config.js';
 import type { KnownCredentials } from './known-credentials.js';
@@ -30,11 +31,13 @@ import { BACKCHANNEL_ROUTE, REQUEST_MODEL, TOKEN_ROUTE } from './names.js';
 import { checkKeyShown, checkPinnedKey, proofOf, useProof } from './poll-key.js';
 import { isFapi } from './profile.js';
 import { answerAgain, endOfReplay, keptAnswer } from './replay.js';
-import { CLAIM_LEASE } from './settle.js';
 import { failClosed } from './unavailable.js';
 
 /** What an approval is once its tokens were issued. */
 const USED: ReadonlySet<Status> = new Set(['redeemed', 'delivered', 'undeliverable']);
+
+/** How old a claim that came with the poll may be when it is used, in milliseconds: most of the lease is for issuing. */
+const FRESH = 1_000;
 
 /** What the adapter is made of. */
 export interface AdapterParts {
@@ -49,8 +52,8 @@ export interface AdapterParts {
 type Model = Readonly<Record<string, unknown>>;
 
 /**
- * The adapter of the one model that is the plugin's. On the token route it is the CIBA grant: `find` is the poll, `consume`
- * the claim. It never returns a consumed record, because oidc-provider then revokes the tokens of whoever redeemed it.
+ * The adapter of the one model that is the plugin's. On the token route it is the CIBA grant: `find` is the poll, which may
+ * claim as well, `consume` the claim. It never returns a consumed record, because oidc-provider then revokes the tokens of whoever redeemed it.
  */
 export class RequestAdapter implements Adapter {
   readonly #store: Store;
@@ -147,18 +150,43 @@ export class RequestAdapter implements Adapter {
     if (!ctx || ctx.oidc.route !== TOKEN_ROUTE)
       throw new Error('a request is redeemed at the token endpoint only');
     const exchange = exchangeOf(ctx);
-    const [handle, clientId, token] = [handleOf(id), clientIdOf(ctx), randomUUID()];
+    const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
+    const { claim } = exchange;
+    // What came with the poll a while ago would be over before the tokens are there.
+    const usable = claim?.handle === handle && performance.now() - claim.wonAt <= FRESH;
+    if (!usable) await this.#unclaim(exchange);
+    exchange.claim ??= await this.#claim(ctx, exchange, { handle, clientId });
+    exchange.claim.used = true;
+    this.#events.emit('redemption.claimed', { handle, clientId });
+  }
+
+  /** Claims the request where the poll has not. */
+  async #claim(
+    ctx: KoaContextWithOIDC,
+    exchange: Exchange,
+    { handle, clientId }: Pick<Claim, 'handle' | 'clientId'>,
+  ): Promise<Claim> {
+    const token = newOperation();
     const claim = await failClosed(exchange, () =>
       this.#store.claim({ handle, clientId, token, lease: CLAIM_LEASE }),
     );
-    if (claim.result === 'won') {
-      const { replayGrace } = this.#settings;
-      const keep = replayGrace > 0 ? () => keptAnswer(ctx, this.#issuing, replayGrace) : undefined;
-      exchange.claim = { handle, clientId, token, wonAt: performance.now(), keep };
-      this.#events.emit('redemption.claimed', { handle, clientId });
-    } else if (claim.result === 'claimed') throw this.#overlapping(ctx, claim.wait);
-    else if (claim.result === 'expired') throw new errors.ExpiredToken('the request has expired');
-    else throw new errors.InvalidGrant(`the request is ${claim.result}`);
+    if (claim.result === 'won') return this.#won(ctx, { handle, clientId, token, wonAt: performance.now() });
+    if (claim.result === 'claimed') throw this.#overlapping(ctx, claim.wait);
+    if (claim.result === 'expired') throw new errors.ExpiredToken('the request has expired');
+    throw new errors.InvalidGrant(`the request is ${claim.result}`);
+  }
+
+  #won(ctx: KoaContextWithOIDC, claim: Pick<Claim, 'handle' | 'clientId' | keyof WonClaim>): Claim {
+    const { replayGrace } = this.#settings;
+    const keep = replayGrace > 0 ? () => keptAnswer(ctx, this.#issuing, replayGrace) : undefined;
+    return { ...claim, keep, used: false };
+  }
+
+  /** Gives a claim back that came with a poll. */
+  async #unclaim(exchange: Exchange): Promise<void> {
+    const { claim } = exchange;
+    exchange.claim = undefined;
+    if (claim) await failClosed(exchange, () => this.#store.release(claim.handle, claim.token));
   }
 
   async destroy(id: string): Promise<void> {
@@ -189,6 +217,8 @@ export class RequestAdapter implements Adapter {
     if (proof !== undefined) await failClosed(exchange, () => useProof(ctx, proof, this.#store), interval);
     const { client } = ctx.oidc;
     if (client) this.#credentials.learn(ctx.req, client);
+    // The server's own code may look for a request before oidc-provider does.
+    if (exchange.claim) await this.#unclaim(exchange);
     const hold = holdOf(ctx.headers, waitOf(client, this.#settings), ctx.res, this.#settings);
     const found =
       this.#polls.passedOn(ctx.res, handle, clientId) ??
@@ -198,6 +228,7 @@ export class RequestAdapter implements Adapter {
       case 'foreign':
         return undefined;
       case 'approved':
+        if (found.claim) exchange.claim = this.#won(ctx, { handle, clientId, ...found.claim });
         return this.#redeemable(id, ctx, found);
       case 'pending':
       case 'slow_down':

@@ -3,7 +3,7 @@ import type { SenderConstraint } from '../delivery/callback.js';
 import type { StatusNotifications } from '../delivery/status-notifications.js';
 import type { Emitter } from '../emitter.js';
 import { CibaError } from '../errors.js';
-import type { Polls } from '../request/polls.js';
+import type { Polls, WonClaim } from '../request/polls.js';
 import type { Settings } from '../settings/settings.js';
 import type { KeptAnswer, Store } from '../store/store.js';
 
@@ -36,7 +36,7 @@ export interface Exchange {
   /** Seconds for `Retry-After`. */
   retryAfter?: number;
   /** The claim that this request holds, to be settled or released before the answer leaves. */
-  claim?: Claim;
+  claim?: Claim | undefined;
 }
 
 /** What a step of the middleware works with. */
@@ -50,12 +50,12 @@ export interface StepParts {
   readonly statusNotifications?: StatusNotifications | undefined;
 }
 
-/** A claim, and when it was known to be won, by this process's monotonic clock. */
-export interface Claim {
+/** The claim of an exchange. */
+export interface Claim extends WonClaim {
   readonly handle: string;
   readonly clientId: string;
-  readonly token: string;
-  readonly wonAt: number;
+  /** Whether the provider redeems by it. One that came with the poll is won before the provider has looked at all of the request. */
+  used: boolean;
   /** What is kept of the answer, for a client that does not get it, where the server keeps any. */
   readonly keep: (() => Promise<KeptAnswer | undefined>) | undefined;
 }

@@ -3,14 +3,9 @@ import type { KoaContextWithOIDC } from 'oidc-provider';
 import { within } from '../deadline.js';
 import { CibaError } from '../errors.js';
 import { inBackground } from '../store/in-background.js';
+import { CLAIM_LEASE } from '../store/lifecycle.js';
 import type { Claim, Exchange, StepParts } from './exchange.js';
 import { RETRY_AFTER_FAULT, UNAVAILABLE } from './unavailable.js';
-
-/**
- * How long a redemption may take, in milliseconds. A node that dies in between keeps the client from its tokens for so long;
- * a node that is slower than this loses its claim and issues nothing.
- */
-export const CLAIM_LEASE = 5_000;
 
 /**
  * How long a settle may be under way to the store, in milliseconds: less than the store is waited for, so that a settle that was
@@ -41,7 +36,7 @@ async function settle(
   claim: Claim,
   parts: StepParts,
 ): Promise<void> {
-  if (ctx.status !== 200 || !ctx.writable) {
+  if (ctx.status !== 200 || !ctx.writable || !claim.used) {
     await releaseRedemption(ctx, claim, parts);
     return;
   }
@@ -102,11 +97,12 @@ export async function releaseRedemption(
   const error = errorOf(ctx.body);
   const giveBack = async (): Promise<void> => {
     await store.release(handle, token);
+    if (!claim.used) return;
     events.emit('redemption.released', { handle, clientId, error });
   };
-  await destroyIssued(ctx);
+  if (claim.used) await destroyIssued(ctx);
   await giveBack().catch(() => inBackground(giveBack));
-  tellTime(claim, parts, 'released');
+  if (claim.used) tellTime(claim, parts, 'released');
 }
 
 function tellTime({ handle, clientId, wonAt }: Claim, { events }: StepParts, outcome: string): void {

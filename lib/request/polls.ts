@@ -1,17 +1,33 @@
 import type { Emitter } from '../emitter.js';
 import { inBackground } from '../store/in-background.js';
+import { CLAIM_LEASE } from '../store/lifecycle.js';
 import { newOperation } from '../store/operation.js';
 import type { PollAttempt, PollResult, Store, Unanswered } from '../store/store.js';
 import type { HeldPolls, Place, Waiting } from './held-polls.js';
 import { KeptOperations } from './kept-operations.js';
-
-export type { PollResult };
+import type { UnderWay } from './under-way.js';
 
 /** How long a poll may be held, and for whom. */
 export interface Hold {
   readonly milliseconds: number;
   readonly client: Waiting;
 }
+
+/** A claim, and when it was known to be won, by this process's monotonic clock. */
+export interface WonClaim {
+  /** Its fencing token. */
+  readonly token: string;
+  readonly wonAt: number;
+}
+
+/** What a poll has found, with the claim that it has made where the request is approved: whoever is given it redeems by it, or gives it back. */
+export type Found = PollResult & { readonly claim?: WonClaim };
+
+/**
+ * How many requests may be answered while a poll claims. It comes before all that the provider does, so that where much is to be done first, as when
+ * thousands of approvals are polled at once, claims would be over before it is their turn; there the claim is made right before the tokens.
+ */
+const CLAIMS_AMONG = 100;
 
 /** How early a timer may be, in milliseconds: a request that ends while it is waited for is looked at when it has. */
 const A_MOMENT = 10;
@@ -20,7 +36,7 @@ const A_MOMENT = 10;
 export interface PassedOn {
   readonly handle: string;
   readonly clientId: string;
-  readonly found: PollResult;
+  readonly found: Found;
 }
 
 /** What polls are asked of. */
@@ -29,6 +45,8 @@ export interface PollParts {
   readonly events: Emitter;
   /** Where long polling is offered. */
   readonly held: HeldPolls | undefined;
+  /** What this process is answering. */
+  readonly underWay: UnderWay;
 }
 
 /** Asks where a request stands, for whoever answers a poll. */
@@ -45,16 +63,28 @@ export class Polls {
     this.#parts = parts;
   }
 
-  /** Keeps what a poll has found for whoever answers it: it need not be asked for again. */
-  passOn(client: object, found: PassedOn): void {
-    this.#passedOn.set(client, found);
+  /** Keeps what a poll has found for whoever answers it: it need not be asked for again. What nobody has asked for when the client goes is dropped. */
+  passOn(client: Waiting, passed: PassedOn): void {
+    this.#passedOn.set(client, passed);
+    if (passed.found.claim) client.once('close', () => this.drop(client));
   }
 
   /** What was passed on for the same poll of the same client; nothing the second time. */
-  passedOn(client: object, handle: string, clientId: string): PollResult | undefined {
+  passedOn(client: Waiting, handle: string, clientId: string): Found | undefined {
+    const passed = this.#passedOn.get(client);
+    if (passed?.handle !== handle || passed.clientId !== clientId) {
+      this.drop(client);
+      return undefined;
+    }
+    this.#passedOn.delete(client);
+    return passed.found;
+  }
+
+  /** Gives the claim back of what was passed on. */
+  drop(client: Waiting): void {
     const passed = this.#passedOn.get(client);
     this.#passedOn.delete(client);
-    return passed?.handle === handle && passed.clientId === clientId ? passed.found : undefined;
+    if (passed?.found.claim) this.giveBack(passed.handle, passed.found.claim.token);
   }
 
   /**
@@ -62,8 +92,12 @@ export class Polls {
    * {@link PollAttempt.alone}.
    * @throws {CibaError} `store_unavailable`
    */
-  poll(handle: string, clientId: string, hold?: Hold, alone = false): Promise<PollResult> {
-    if (!hold) return this.#ask(handle, clientId, { tells: true, alone });
+  poll(handle: string, clientId: string, hold?: Hold, alone = false): Promise<Found> {
+    if (!hold) {
+      const { underWay, held } = this.#parts;
+      const claims = underWay.count - (held?.count ?? 0) <= CLAIMS_AMONG;
+      return this.#ask(handle, clientId, { tells: true, alone, claims });
+    }
     return this.#polled(handle, clientId, hold).then((found) =>
       hold.client.destroyed ? found : this.#tell(handle, clientId, found),
     );
@@ -80,7 +114,7 @@ export class Polls {
     if (this.#lost.get(handle) === token) this.#lost.forget(handle);
   }
 
-  async #polled(handle: string, clientId: string, hold: Hold): Promise<PollResult> {
+  async #polled(handle: string, clientId: string, hold: Hold): Promise<Found> {
     const { held } = this.#parts;
     const first = !this.#heldBefore.has(hold.client);
     // Before the request is looked at: a decision that falls right after that is heard of.
@@ -101,7 +135,7 @@ export class Polls {
     found: Unanswered,
     place: Place,
     { handle, clientId, milliseconds, client }: Hold & { readonly handle: string; readonly clientId: string },
-  ): Promise<PollResult> {
+  ): Promise<Found> {
     const { store, events } = this.#parts;
     const began = performance.now();
     const longest = Math.min(milliseconds, found.remaining + A_MOMENT);
@@ -115,20 +149,26 @@ export class Polls {
 
   /**
    * A poll whose answer was lost may have been counted, or be counted yet. When the client comes again it is the same poll, and
-   * is not held against it.
+   * is not held against it; and what the first of them may have claimed is given back.
    */
   #ask(
     handle: string,
     clientId: string,
-    how: { readonly tells?: boolean; readonly alone?: boolean } = {},
-  ): Promise<PollResult> {
-    const operation = this.#unanswered.get(handle) ?? newOperation();
-    return this.#parts.store.poll({ handle, clientId, operation, alone: how.alone }).then(
+    how: { readonly tells?: boolean; readonly alone?: boolean; readonly claims?: boolean } = {},
+  ): Promise<Found> {
+    const unanswered = this.#unanswered.get(handle);
+    const operation = unanswered ?? newOperation();
+    // Of polls that repeat the same one at the same time only one may win.
+    const token = unanswered === undefined ? operation : newOperation();
+    const claim = how.claims ? { token, lease: CLAIM_LEASE } : undefined;
+    return this.#parts.store.poll({ handle, clientId, operation, alone: how.alone, claim }).then(
       (found) => {
         this.#unanswered.forget(handle);
-        const lost = this.#lost.get(handle);
+        const lost = this.#lost.get(handle) ?? (found.result === 'claimed' ? unanswered : undefined);
         if (lost !== undefined && (found.result === 'redeemed' || found.result === 'claimed'))
           return this.#takeBack(handle, lost).then(() => this.#ask(handle, clientId, how));
+        if (found.result === 'approved')
+          return found.claimed ? { ...found, claim: { token, wonAt: performance.now() } } : found;
         return how.tells ? this.#tell(handle, clientId, found) : found;
       },
       (error: unknown) => {
@@ -138,7 +178,7 @@ export class Polls {
     );
   }
 
-  #tell(handle: string, clientId: string, found: PollResult): PollResult {
+  #tell(handle: string, clientId: string, found: Found): Found {
     if (found.result === 'pending' || found.result === 'slow_down') {
       this.#parts.events.emit('poll.pending', { handle, clientId, tooFast: found.result === 'slow_down' });
     }

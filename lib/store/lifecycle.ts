@@ -9,7 +9,7 @@ import type { Status } from './store.js';
  * |-----------|--------------------------------------|--------------------------------------|
  * | pending   | approved, denied, cancelled          | `decide`, the first one wins         |
  * | pending   | expired                              | time                                 |
- * | approved  | claimed                              | `claim`, leased                      |
+ * | approved  | claimed                              | `claim` or `poll`, leased            |
  * | approved  | expired                              | time                                 |
  * | claimed   | redeemed                             | `settle`, fenced by the claim's token|
  * | claimed   | approved                             | `release`, or the end of the lease   |
@@ -70,6 +70,12 @@ export const SLOW_DOWN_STEP = 5_000;
  * request that travelled slower than its second.
  */
 export const POLL_LEEWAY = 500;
+
+/**
+ * How long a redemption may take, in milliseconds. A node that dies in between keeps the client from its tokens for so long;
+ * a node that is slower than this loses its claim and issues nothing.
+ */
+export const CLAIM_LEASE = 5_000;
 
 /**
  * How long a redemption that was settled and not confirmed is in doubt, in milliseconds: whoever settled it may not have heard so, and

@@ -15,6 +15,7 @@ import type {
   NewRequest,
   Owner,
   PollAttempt,
+  PollClaim,
   PollResult,
   Refusal,
   Status,
@@ -90,32 +91,23 @@ export class MemoryStore implements Store {
       .sort((one, other) => one.expiresAt - other.expiresAt);
   }
 
-  async poll({ handle, clientId, operation }: PollAttempt): Promise<PollResult> {
+  async poll({ handle, clientId, operation, claim }: PollAttempt): Promise<PollResult> {
     const { record, status } = this.#find(handle);
     if (!record || status === 'gone') return { result: 'gone' };
     if (record.clientId !== clientId) return { result: 'foreign' };
+    const remaining = record.expiresAt - this.#now();
     const decision = record.decided?.decision ?? '';
-    switch (status) {
-      case 'pending':
-        return {
-          ...pollPending(record, this.#now(), operation),
-          remaining: record.expiresAt - this.#now(),
-        };
-      case 'approved':
-        return {
-          result: status,
-          accountId: record.accountId,
-          remaining: record.expiresAt - this.#now(),
-          payload: record.payload,
-          decision,
-        };
-      case 'denied':
-        return { result: status, decision };
-      case 'claimed':
-        return { result: status, wait: this.#leaseLeft(record) };
-      default:
-        return this.#inDoubt(record) ?? { result: status };
+    if (status === 'pending') return { ...pollPending(record, this.#now(), operation), remaining };
+    // What a client is told of may be pushed to it, and is not redeemed then.
+    const claims = claim !== undefined && (status === 'claimed' || record.delivery === undefined);
+    const claimed = claims && this.#claim(record, status, claim).result === 'won';
+    if (status === 'approved' || claimed) {
+      const { accountId, payload } = record;
+      return { result: 'approved', accountId, remaining, payload, decision, claimed };
     }
+    if (status === 'denied') return { result: status, decision };
+    if (status === 'claimed') return { result: status, wait: this.#leaseLeft(record) };
+    return this.#inDoubt(record) ?? { result: status };
   }
 
   async statusOf(handle: string): Promise<Status | 'gone'> {
@@ -139,10 +131,14 @@ export class MemoryStore implements Store {
     return { result: 'decided' };
   }
 
-  async claim({ handle, clientId, token, lease }: ClaimAttempt): Promise<ClaimResult> {
+  async claim({ handle, clientId, ...claim }: ClaimAttempt): Promise<ClaimResult> {
     const { record, status } = this.#find(handle);
     if (!record || status === 'gone') return { result: 'gone' };
     if (record.clientId !== clientId) return { result: 'foreign' };
+    return this.#claim(record, status, claim);
+  }
+
+  #claim(record: RequestRecord, status: Status, { token, lease }: PollClaim): ClaimResult {
     if (status === 'claimed') {
       return record.claim?.token === token
         ? { result: 'won' }

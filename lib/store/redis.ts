@@ -31,6 +31,7 @@ import {
   type NewRequest,
   type Owner,
   type PollAttempt,
+  type PollClaim,
   type PollResult,
   PROMPTED_WITHIN,
   type Refusal,
@@ -60,6 +61,7 @@ export class RedisStore implements Store {
   readonly prompts: RedisPrompts;
   readonly decisions: RedisDecisions;
   readonly #tellsDecisions: boolean;
+  readonly #waitsForReplicas: boolean;
   readonly #redis: RedisScripts;
   readonly #texts: RedisTexts;
   readonly #prefix: string;
@@ -80,6 +82,7 @@ export class RedisStore implements Store {
     this.prompts = new RedisPrompts(this.#redis, this.#texts, prefix);
     this.decisions = new RedisDecisions(client, this.#redis, prefix);
     this.#tellsDecisions = tellsDecisions;
+    this.#waitsForReplicas = replicas !== undefined;
   }
 
   async create(request: NewRequest): Promise<'created' | Refusal> {
@@ -181,9 +184,19 @@ export class RedisStore implements Store {
     return pending.sort((one, other) => one.expiresAt - other.expiresAt);
   }
 
-  poll({ handle, clientId, operation, alone }: PollAttempt): Promise<PollResult> {
-    const args = [clientId, operation, SLOW_DOWN_STEP, POLL_LEEWAY];
-    const read = (reply: unknown): PollResult => pollResultOf(reply, handle, clientId, this.#texts);
+  poll({ handle, clientId, operation, alone, claim }: PollAttempt): Promise<PollResult> {
+    // No poll waits for replicas, but a claim does.
+    const { token, lease } = (!this.#waitsForReplicas && claim) || NO_CLAIM;
+    const args = [clientId, operation, SLOW_DOWN_STEP, POLL_LEEWAY, token, lease];
+    const read = (reply: unknown): PollResult => {
+      try {
+        return pollResultOf(reply, handle, clientId, this.#texts);
+      } catch (error) {
+        // Another process may have the key that this one lacks.
+        if (token !== '') inBackground(() => this.release(handle, token));
+        throw error;
+      }
+    };
     return this.#redis.run('poll', [this.#requestKey(handle)], args, { read, alone });
   }
 
@@ -326,6 +339,9 @@ export class RedisStore implements Store {
   }
 }
 
+/** A poll that claims nothing. */
+const NO_CLAIM: PollClaim = { token: '', lease: 0 };
+
 function pollResultOf(reply: unknown, handle: string, clientId: string, texts: RedisTexts): PollResult {
   const [result, ...rest] = reply as [PollResult['result'], ...(string | number)[]];
   switch (result) {
@@ -335,13 +351,20 @@ function pollResultOf(reply: unknown, handle: string, clientId: string, texts: R
     case 'claimed':
       return { result, wait: rest[0] as number };
     case 'approved': {
-      const [remaining, accountId, payload, decision] = rest as [number, string, string, string];
+      const [remaining, accountId, payload, decision, claimed] = rest as [
+        number,
+        string,
+        string,
+        string,
+        number,
+      ];
       return {
         result,
         remaining,
         accountId,
         payload: texts.openPayload(handle, payload, clientId, accountId),
         decision: texts.openDecision(handle, decision, result),
+        claimed: claimed === 1,
       };
     }
     case 'denied':

@@ -130,7 +130,12 @@ export interface PollAttempt {
   readonly operation: string;
   /** Whether it comes alone, with much other work between it and the next one: then it need not wait to be asked together with others. */
   readonly alone?: boolean | undefined;
+  /** The claim that it makes in the same step where the request is approved, and its client is told of nothing. */
+  readonly claim?: PollClaim | undefined;
 }
+
+/** A claim that a poll makes: its token, which no other has, and how long it holds in milliseconds. */
+export type PollClaim = Pick<ClaimAttempt, 'token' | 'lease'>;
 
 /** What a poll found. `wait` is the time in milliseconds until the client should come again. */
 export type PollResult =
@@ -142,6 +147,8 @@ export type PollResult =
       readonly remaining: number;
       readonly payload: string;
       readonly decision: string;
+      /** Whether the poll has claimed it. A store that has to wait for replicas leaves that to {@link Store.claim}. */
+      readonly claimed: boolean;
     }
   | { readonly result: 'denied'; readonly decision: string }
   | { readonly result: Ended | 'cancelled' | 'expired' | 'foreign' | 'gone' };
@@ -204,7 +211,7 @@ export interface Store {
   read(handle: string): Promise<StoredRequest | undefined>;
   /** The pending requests of an account, the one that ends first in front. */
   list(accountId: string): Promise<StoredRequest[]>;
-  /** Counts a poll against the interval while pending, and tells where the request stands. */
+  /** Counts a poll against the interval while pending, and tells where the request stands; what is approved it may claim, as {@link PollAttempt.claim} says. */
   poll(attempt: PollAttempt): Promise<PollResult>;
   /** Where a request stands, without counting as a poll. */
   statusOf(handle: string): Promise<Status | 'gone'>;

@@ -1,5 +1,5 @@
 import type { CibaOptions } from '../../lib/options.js';
-import { CLAIM_LEASE } from '../../lib/provider/settle.js';
+import { CLAIM_LEASE } from '../../lib/store/lifecycle.js';
 import { rounds } from '../support/rounds.js';
 import { asked, introspect, type PluginServer, pluginServer, poll } from '../support/server.js';
 import { until } from '../support/until.js';

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Response } from 'supertest';
 import { CibaError } from '../../lib/errors.js';
-import { CLAIM_LEASE } from '../../lib/provider/settle.js';
+import { CLAIM_LEASE } from '../../lib/store/lifecycle.js';
 import { expectErrorEnvelope } from '../support/refusal.js';
 import { ask, type PluginServer, poll } from '../support/server.js';
 

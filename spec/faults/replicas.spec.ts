@@ -9,7 +9,7 @@ import { RedisStore } from '../../lib/store/redis.js';
 import type { RedisClient } from '../../lib/store/redis-connection.js';
 import { slotOf } from '../../lib/store/slot.js';
 import type { NewRequest } from '../../lib/store/store.js';
-import { ask, CALLBACK, claim, decide, newRequest } from '../store/contract/given.js';
+import { ask, CALLBACK, claim, claimingPoll, decide, newRequest } from '../store/contract/given.js';
 import { patiently } from '../support/patiently.js';
 import { startCluster, startRedis } from '../support/redis-server.js';
 import { until } from '../support/until.js';
@@ -126,6 +126,13 @@ test('F17 what is asked meanwhile, and needs no replica, does not wait for one',
   expect(over).toBe(false);
   await claiming;
   expect(over).toBe(true);
+});
+
+test('F17 a poll, which waits for no replica, claims nothing', async () => {
+  const request = await ask(store);
+  await decide(store, request, 'approved');
+  expect(await claimingPoll(store, request.handle)).toMatchObject({ result: 'approved', claimed: false });
+  expect(await store.statusOf(request.handle)).toBe('approved');
 });
 
 test('F17 a server that forgets its scripts does not have a claim taken for kept that is not', async () => {

@@ -168,7 +168,7 @@ test('[F23, F2] a redemption that died with its process is free for the other af
   const victim = await FaultNode.start(redis.url, { skew: AHEAD });
   const authReqId = await behind.asked({ login_hint: 'redeemed' });
   await behind.decide(authReqId, 'allow');
-  await victim.crashAt('< claim');
+  await victim.crashAt('< poll');
   await victim.poll(authReqId).catch(() => undefined);
   expect(await victim.dead()).toBe('SIGKILL');
   expect(await behind.poll(authReqId)).toMatchObject({ body: { error: 'slow_down' } });

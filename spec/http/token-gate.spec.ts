@@ -12,6 +12,7 @@ import { jest } from '@jest/globals';
 import express, { type RequestHandler } from 'express';
 import { KnownCredentials } from '../../lib/provider/known-credentials.js';
 import { settingsOf } from '../../lib/settings/settings.js';
+import { CLAIM_LEASE } from '../../lib/store/lifecycle.js';
 import { MemoryStore } from '../../lib/store/memory.js';
 import { RedisStore } from '../../lib/store/redis.js';
 import { findAccount, pollClient } from '../support/configuration.js';
@@ -295,6 +296,26 @@ onEveryStore('the token gate', (make, redis) => {
       };
       await server.approve(id);
       expect(errorOf(await send(port, id))).toBe('invalid_client');
+      // What that poll had claimed is the client's again.
+      server.provider.Client.find = find;
+      expect((await send(port, id)).status).toBe(200);
+    });
+
+    it('lets a claim that came with the poll be made anew where the provider comes to it late', async () => {
+      const { server, port, id } = await begun();
+      await server.approve(id);
+      const find = server.provider.Client.find.bind(server.provider.Client);
+      const now = performance.now.bind(performance);
+      server.provider.Client.find = async (clientId) => {
+        server.advance(CLAIM_LEASE / 1000);
+        jest.spyOn(performance, 'now').mockImplementation(() => now() + CLAIM_LEASE);
+        return find(clientId);
+      };
+      try {
+        expect((await send(port, id)).status).toBe(200);
+      } finally {
+        jest.restoreAllMocks();
+      }
     });
 
     it.each([

@@ -1,6 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { CLAIM_LEASE } from '../../lib/provider/settle.js';
-import { DOUBT } from '../../lib/store/lifecycle.js';
+import { CLAIM_LEASE, DOUBT } from '../../lib/store/lifecycle.js';
 import { startRedis, type TestRedis } from '../support/redis-server.js';
 import { rounds } from '../support/rounds.js';
 import { ServerProcess } from './processes.js';

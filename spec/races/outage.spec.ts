@@ -6,7 +6,7 @@ import express from 'express';
 import Provider from 'oidc-provider';
 import supertest from 'supertest';
 import { type Ciba, createCiba } from '../../lib/index.js';
-import { CLAIM_LEASE } from '../../lib/provider/settle.js';
+import { CLAIM_LEASE } from '../../lib/store/lifecycle.js';
 import { movingClock } from '../support/clock.js';
 import { type CutProxy, callOf, startCutProxy } from '../support/cut-proxy.js';
 import { loadScripts } from '../support/load-scripts.js';

@@ -16,6 +16,7 @@ import {
   ask,
   CALLBACK,
   claim,
+  claimingPoll,
   decide,
   ending,
   INTERVAL,
@@ -274,6 +275,18 @@ const cases: Readonly<Record<ScriptName, () => Promise<void>>> = {
     expect(next).toMatchObject({ result: 'pending' });
     clock.advance(INTERVAL + 5_000);
     expect(await poll(other, handle)).toMatchObject({ result: 'pending' });
+
+    const approved = await ask(other);
+    await decide(other, approved, 'approved');
+    const told = await losing(
+      callOf('poll'),
+      () => claimingPoll(store, approved.handle, 'winner'),
+      async () => {
+        expect(await claimingPoll(other, approved.handle, 'loser')).toMatchObject({ result: 'claimed' });
+      },
+    );
+    expect(told).toMatchObject({ result: 'approved', claimed: true });
+    expect(await other.settle(approved.handle, 'winner')).toBe(true);
   },
   decide: () => decidedOnce('decide'),
   async claim() {

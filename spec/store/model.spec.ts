@@ -102,6 +102,19 @@ describe('in memory', () => {
         return told.result === 'claimed' ? { result: 'won' } : told;
       }
     },
+    'lets two polls claim': class extends MemoryStore {
+      override async poll(attempt: PollAttempt) {
+        const told = await super.poll(attempt);
+        if (told.result !== 'claimed' || !attempt.claim) return told;
+        const { payload = '', decision = '', accountId = '' } = (await super.read(attempt.handle)) ?? {};
+        return { result: 'approved' as const, claimed: true, remaining: 0, payload, decision, accountId };
+      }
+    },
+    'does not claim with a poll': class extends MemoryStore {
+      override poll({ claim: _, ...attempt }: PollAttempt) {
+        return super.poll(attempt);
+      }
+    },
     'holds a claim a millisecond too long': class extends MemoryStore {
       override claim(attempt: ClaimAttempt) {
         return super.claim({ ...attempt, lease: attempt.lease + 1 });

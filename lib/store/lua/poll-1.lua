@@ -1,14 +1,16 @@
 --[[
-  Answers a poll, and counts it against the interval while the request is pending.
+  Answers a poll, and counts it against the interval while the request is pending. One that is approved it may claim, unless its client is told of it.
   KEYS[1] the request
   ARGV[1] clock offset in ms
   ARGV[2] client
   ARGV[3] operation id
   ARGV[4] what a too early poll adds to the interval, in ms
   ARGV[5] how much too early a poll may come, in ms
+  ARGV[6] the token of the claim, '' where it makes none
+  ARGV[7] the claim's lease in ms
   Output  {'gone'} {'foreign'} {'redeemed'} {'delivered'} {'undeliverable'} {'cancelled'} {'expired'}
           {'pending' or 'slow_down', ms to wait, ms of life left} {'claimed', ms to wait}
-          {'approved', ms of life left, account, payload, decision} {'denied', decision}
+          {'approved', ms of life left, account, payload, decision, 1 if this poll has the claim, else 0} {'denied', decision}
 ]]
 --- @include "clock"
 --- @include "status"
@@ -35,10 +37,17 @@ if status == 'pending' then
   redis.call('HSET', KEYS[1], 'next', now + interval, 'poll', ARGV[3])
   return {told, interval, tonumber(r[2]) - now}
 end
-if status == 'approved' then
+local claims = ARGV[6] ~= ''
+local repeated = claims and status == 'claimed' and redis.call('HGET', KEYS[1], 'claim') == ARGV[6]
+if status == 'approved' or repeated then
   local fields = fields_of(KEYS[1])
   local payload, decision = text_in(fields, PAYLOAD), text_in(fields, 'decision')
-  return {status, tonumber(r[2]) - now, fields.account, payload, decision}
+  -- What a client is told of may be pushed to it, and is not redeemed then.
+  claims = claims and not fields.delivery
+  if claims and not repeated then
+    redis.call('HSET', KEYS[1], 'status', 'claimed', 'claim', ARGV[6], 'lease', now + tonumber(ARGV[7]))
+  end
+  return {'approved', tonumber(r[2]) - now, fields.account, payload, decision, (claims or repeated) and 1 or 0}
 end
 if status == 'denied' then
   local decision = text_in(fields_of(KEYS[1]), 'decision')

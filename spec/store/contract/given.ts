@@ -104,6 +104,16 @@ export function claim(store: Store, handle: string, token: string = randomUUID()
   return store.claim({ handle, clientId: CLIENT, token, lease: LEASE });
 }
 
+/** A poll that claims what is approved. */
+export function claimingPoll(
+  store: Store,
+  handle: string,
+  token: string = randomUUID(),
+): Promise<PollResult> {
+  const claim = { token, lease: LEASE };
+  return store.poll({ handle, clientId: CLIENT, operation: randomUUID(), claim });
+}
+
 /** The end of a telling whose last turn sent something. */
 export function ending(state: Ending['state'], differences: Partial<Ending> = {}): Ending {
   return { state, becomes: undefined, sent: true, note: `"${state}"`, ...differences };

@@ -182,6 +182,7 @@ export function polling(given: () => Given): void {
       remaining: about(LIFETIME - 20_000),
       payload: request.payload,
       decision: '{"approved":1}',
+      claimed: false,
     });
   });
 

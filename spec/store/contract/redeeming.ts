@@ -2,7 +2,9 @@ import { DOUBT } from '../../../lib/store/lifecycle.js';
 import {
   allStatuses,
   ask,
+  CALLBACK,
   claim,
+  claimingPoll,
   decide,
   type Given,
   LEASE,
@@ -45,6 +47,86 @@ export function redeeming(given: () => Given): void {
     clock.advance(2_000);
     expect(await claim(store, handle, 'theirs')).toEqual({ result: 'won' });
   });
+
+  test('TOK-7: of many polls that claim at once exactly one wins, and hears the approval; the others are told to wait', async () => {
+    const { store, other, tick } = given();
+    const handle = await approved();
+    const answers = await Promise.all(
+      Array.from({ length: 50 }, (_, index) => claimingPoll(index % 2 ? store : other, handle)),
+    );
+    expect(answers.filter(({ result }) => result === 'approved')).toMatchObject([
+      { claimed: true, decision: '{"approved":1}' },
+    ]);
+    const losers = answers.filter(({ result }) => result === 'claimed') as { wait: number }[];
+    expect(losers).toHaveLength(49);
+    for (const { wait } of losers) {
+      expect(wait).toBeGreaterThan(LEASE - tick);
+      expect(wait).toBeLessThanOrEqual(LEASE);
+    }
+  });
+
+  test('a poll and a claim exclude each other', async () => {
+    const { store, other } = given();
+    const [polled, claimed] = [await approved(), await approved()];
+    expect(await claimingPoll(store, polled, 'mine')).toMatchObject({ claimed: true });
+    expect(await claim(other, polled, 'theirs')).toMatchObject({ result: 'claimed' });
+    expect(await claim(other, claimed, 'theirs')).toEqual({ result: 'won' });
+    expect(await claimingPoll(store, claimed, 'mine')).toMatchObject({ result: 'claimed' });
+    expect(await store.settle(polled, 'theirs')).toBe(false);
+    expect(await store.settle(polled, 'mine')).toBe(true);
+    expect(await claimingPoll(store, polled, 'again')).toMatchObject({ result: 'claimed' });
+    await other.confirm(polled);
+    expect(await claimingPoll(store, polled, 'again')).toEqual({ result: 'redeemed' });
+  });
+
+  test('a poll does not claim what its client is told of: it may be pushed', async () => {
+    const { store, other } = given();
+    const request = await ask(store, { callback: CALLBACK });
+    await decide(store, request, 'approved');
+    const { handle } = request;
+    expect(await claimingPoll(store, handle)).toMatchObject({ result: 'approved', claimed: false });
+    expect(await statusOf(handle)).toBe('approved');
+    await claim(store, handle, 'mine');
+    expect(await claimingPoll(other, handle)).toMatchObject({ result: 'claimed' });
+  });
+
+  test('what a poll has claimed can be given back, and its lease ends', async () => {
+    const { store, other, clock } = given();
+    const handle = await approved();
+    await claimingPoll(store, handle, 'first');
+    await store.release(handle, 'first');
+    expect(await claimingPoll(other, handle, 'second')).toMatchObject({ claimed: true });
+    clock.advance(LEASE);
+    expect(await claimingPoll(store, handle, 'third')).toMatchObject({ claimed: true });
+    expect(await other.settle(handle, 'second')).toBe(false);
+    expect(await store.settle(handle, 'third')).toBe(true);
+  });
+
+  test('a repeat of a poll with the token of its claim hears the approval again, and the lease is no longer for it', async () => {
+    const { store, other, clock } = given();
+    const handle = await approved();
+    const told = await claimingPoll(store, handle, 'mine');
+    expect(told).toMatchObject({ result: 'approved', claimed: true });
+    clock.advance(LEASE - 2_000);
+    const { remaining: _, ...same } = told as { remaining: number };
+    expect(await claimingPoll(other, handle, 'mine')).toMatchObject(same);
+    clock.advance(2_000);
+    expect(await claimingPoll(store, handle, 'theirs')).toMatchObject({ claimed: true });
+  });
+
+  test.each(allStatuses.filter((status) => status !== 'approved'))(
+    'a poll that would claim changes nothing of a request that is %s, and is told what any poll is told',
+    async (status: RoadEnd) => {
+      const { store } = given();
+      const request = await ask(store, needs(status));
+      await roads[status](given(), request);
+      const { result } = await poll(store, request.handle);
+      expect((await claimingPoll(store, request.handle)).result).toBe(
+        result === 'pending' ? 'slow_down' : result,
+      );
+      expect(await statusOf(request.handle)).toBe(status);
+    },
+  );
 
   test('the answer that leaves is kept for as long as it was to be, and goes with a redemption that is taken back', async () => {
     const { store, other, clock } = given();
@@ -90,8 +172,10 @@ export function redeeming(given: () => Given): void {
     const request = await ask(store, needs(status));
     const { handle } = request;
     await roads[status](given(), request);
-    const stolen = await store.claim({ handle, clientId: 'thief', token: 't', lease: LEASE });
-    expect(stolen).toEqual({ result: 'foreign' });
+    const thief = { handle, clientId: 'thief' };
+    const theft = { token: 't', lease: LEASE };
+    expect(await store.claim({ ...thief, ...theft })).toEqual({ result: 'foreign' });
+    expect(await store.poll({ ...thief, operation: 'o', claim: theft })).toEqual({ result: 'foreign' });
     expect(await statusOf(handle)).toBe(status);
   });
 

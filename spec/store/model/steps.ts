@@ -56,8 +56,8 @@ export function runs(
     })
     .map((choice) => named('ask', choice, ask(times, choice)));
   const polling = fc
-    .record({ slot, client, again: fc.boolean() })
-    .map((choice) => named('poll', choice, poll(choice)));
+    .record({ slot, client, again: fc.boolean(), claims: fc.boolean(), claimAgain: again })
+    .map((choice) => named('poll', choice, poll(times, choice)));
   const deciding = fc
     .record({ slot, verdict, stranger: fc.constantFrom(false, false, false, true), again })
     .map((choice) => named(choice.verdict, choice, decide(choice)));
@@ -226,35 +226,61 @@ function ask(
   };
 }
 
-function poll(choice: { slot: number; client: string; again: boolean }): Step {
+function poll(
+  times: Times,
+  choice: { slot: number; client: string; again: boolean; claims: boolean; claimAgain: number | undefined },
+): Step {
   return onSlot(choice.slot, (history, model) => {
     const { request } = history;
     const operation = (choice.again && history.poll?.operation) || model.fresh('poll');
+    const claim = choice.claims
+      ? { token: tokenFor(history, model, choice.claimAgain), lease: times.lease }
+      : undefined;
     return {
       act: (store, { mark }) =>
         store
-          .poll({ handle: `${request.handle}-${mark}`, clientId: choice.client, operation })
+          .poll({ handle: `${request.handle}-${mark}`, clientId: choice.client, operation, claim })
           .then((told) => withoutMark(told, mark)),
-      expected: answerToPoll(history, model, choice.client, operation),
+      expected: answerToPoll(history, model, choice.client, operation, claim),
     };
   });
 }
 
-function answerToPoll(history: History, model: Model, clientId: string, operation: string): object {
+/** A token names one claim: it is used again for a repeat of it only, while it holds. */
+function tokenFor(history: History, model: Model, again: number | undefined): string {
+  const { tokens } = history;
+  const repeats = again !== undefined && model.status(history) === 'claimed';
+  const token = (repeats && tokens[again]) || model.fresh('token');
+  if (!tokens.includes(token)) tokens.push(token);
+  return token;
+}
+
+function answerToPoll(
+  history: History,
+  model: Model,
+  clientId: string,
+  operation: string,
+  claims: { token: string; lease: number } | undefined,
+): object {
   const { request, decision, claim } = history;
   const status = model.status(history);
   if (status === 'gone') return { result: 'gone' };
   if (clientId !== request.clientId) return { result: 'foreign' };
-  if (status === 'claimed') return { result: 'claimed', wait: (claim?.until ?? 0) - model.now };
+  const repeats = status === 'claimed' && claims?.token === claim?.token;
+  if (status === 'claimed' && !repeats) return { result: 'claimed', wait: (claim?.until ?? 0) - model.now };
   if (status === 'denied') return { result: 'denied', decision: decision?.text };
-  if (status === 'approved') {
+  if (status === 'approved' || repeats) {
     const { accountId, payload } = request;
+    const claimed = claims !== undefined && (repeats || request.callback === undefined);
+    if (claims && claimed && !repeats)
+      history.claim = { token: claims.token, until: model.now + claims.lease };
     return {
-      result: status,
+      result: 'approved',
       accountId,
       payload,
       decision: decision?.text,
       remaining: model.remaining(history),
+      claimed,
     };
   }
   if (status === 'redeemed') return model.inDoubt(history) ?? { result: status };
@@ -318,11 +344,8 @@ function decide(choice: {
 
 function claim(times: Times, choice: { slot: number; client: string; again: number | undefined }): Step {
   return onSlot(choice.slot, (history, model) => {
-    const { request, tokens } = history;
-    // A token names one claim: it is used again for a repeat of it only, while it holds.
-    const repeats = choice.again !== undefined && model.status(history) === 'claimed';
-    const token = (repeats && tokens[choice.again ?? 0]) || model.fresh('token');
-    if (!tokens.includes(token)) tokens.push(token);
+    const { request } = history;
+    const token = tokenFor(history, model, choice.again);
     const status = model.status(history);
     const answer = (): object => {
       if (status === 'gone') return { result: 'gone' };
