@@ -43,7 +43,7 @@ export const QUICK: Sizes = {
   starts: 1,
   rounds: 2,
   milliseconds: 600,
-  pending: 12_000,
+  pending: 24_000,
   assertions: 1_500,
   approvals: 40,
   populations: [
