@@ -153,8 +153,8 @@ export class RequestAdapter implements Adapter {
     const [handle, clientId] = [handleOf(id), clientIdOf(ctx)];
     const { claim } = exchange;
     // What came with the poll a while ago would be over before the tokens are there.
-    const usable = claim?.handle === handle && performance.now() - claim.wonAt <= FRESH;
-    if (!usable) await this.#unclaim(exchange);
+    const usable = claim?.handle === handle && !claim.used && performance.now() - claim.wonAt <= FRESH;
+    if (!usable) await this.#unclaim(ctx, exchange);
     exchange.claim ??= await this.#claim(ctx, exchange, { handle, clientId });
     exchange.claim.used = true;
     this.#events.emit('redemption.claimed', { handle, clientId });
@@ -182,9 +182,10 @@ export class RequestAdapter implements Adapter {
     return { ...claim, keep, used: false };
   }
 
-  /** Gives a claim back that came with a poll. */
-  async #unclaim(exchange: Exchange): Promise<void> {
+  /** Gives a claim back that came with a poll. One that is used is not given back before its answer is known, whatever else is asked for meanwhile. */
+  async #unclaim(ctx: KoaContextWithOIDC, exchange: Exchange): Promise<void> {
     const { claim } = exchange;
+    if (claim?.used) throw this.#overlapping(ctx, 0);
     exchange.claim = undefined;
     if (claim) await failClosed(exchange, () => this.#store.release(claim.handle, claim.token));
   }
@@ -217,8 +218,8 @@ export class RequestAdapter implements Adapter {
     if (proof !== undefined) await failClosed(exchange, () => useProof(ctx, proof, this.#store), interval);
     const { client } = ctx.oidc;
     if (client) this.#credentials.learn(ctx.req, client);
-    // The server's own code may look for a request before oidc-provider does.
-    if (exchange.claim) await this.#unclaim(exchange);
+    // The server's own code may look for a request before oidc-provider does, or after.
+    if (exchange.claim) await this.#unclaim(ctx, exchange);
     const hold = holdOf(ctx.headers, waitOf(client, this.#settings), ctx.res, this.#settings);
     const found =
       this.#polls.passedOn(ctx.res, handle, clientId) ??

@@ -97,8 +97,8 @@ export async function releaseRedemption(
   const error = errorOf(ctx.body);
   const giveBack = async (): Promise<void> => {
     await store.release(handle, token);
-    if (!claim.used) return;
-    events.emit('redemption.released', { handle, clientId, error });
+    // Of what came with a poll, and was not redeemed by, nobody has heard.
+    if (claim.used) events.emit('redemption.released', { handle, clientId, error });
   };
   if (claim.used) await destroyIssued(ctx);
   await giveBack().catch(() => inBackground(giveBack));

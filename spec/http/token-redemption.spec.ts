@@ -79,6 +79,42 @@ onEveryStore('a redemption that the store has kept and not said so', (make) => {
   );
 });
 
+onEveryStore('a request that the server’s own code looks for while it is redeemed', (make) => {
+  it.each(['findAccount', 'extraTokenClaims'] as const)('brings tokens once: in %s [TOK-6]', async (hook) => {
+    const seen: string[] = [];
+    let authReqId = '';
+    const look = async (): Promise<void> => {
+      if (authReqId === '' || seen.length > 0) return;
+      const found = server.provider.BackchannelAuthenticationRequest.find(authReqId);
+      seen.push(await found.then(String, ({ error }: errors.OIDCProviderError) => error));
+    };
+    const server = make({
+      config: {
+        findAccount: async (ctx, id) => {
+          if (hook === 'findAccount') await look();
+          return findAccount(ctx, id);
+        },
+        extraTokenClaims: async () => {
+          if (hook === 'extraTokenClaims') await look();
+          return undefined;
+        },
+      },
+    });
+    const asking = await asked(server);
+    await server.approve(asking);
+    authReqId = asking;
+    const answers = [await poll(server, asking)];
+    expect(seen).toHaveLength(1);
+    for (let round = 0; round < 3; round += 1) {
+      server.advance(6);
+      answers.push(await poll(server, asking));
+    }
+    expect(answers.map(({ status }) => status)).toEqual([200, 400, 400, 400]);
+    expect(answers.at(-1)?.body.error).toBe('invalid_grant');
+    expect(server.store.count('AccessToken')).toBe(1);
+  });
+});
+
 onEveryStore('a redemption that the provider refuses', (make) => {
   it('gives the claim back: the approval is kept, and the operator hears why', async () => {
     const server = make({
