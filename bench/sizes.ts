@@ -22,8 +22,8 @@ export interface Sizes {
 }
 
 export const FULL: Sizes = {
-  starts: 3,
-  rounds: 4,
+  starts: 5,
+  rounds: 2,
   milliseconds: 2_000,
   pending: 60_000,
   assertions: 5_000,
