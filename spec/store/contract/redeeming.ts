@@ -22,20 +22,24 @@ export function redeeming(given: () => Given): void {
     return request.handle;
   };
   const statusOf = async (handle: string) => (await given().store.read(handle))?.status;
+  /** So many are told to wait for another's claim. */
+  const expectToWait = (answers: readonly object[], count: number): void => {
+    const losers = answers.filter((answer) => 'result' in answer && answer.result === 'claimed');
+    expect(losers).toHaveLength(count);
+    for (const { wait } of losers as { wait: number }[]) {
+      expect(wait).toBeGreaterThan(LEASE - given().tick);
+      expect(wait).toBeLessThanOrEqual(LEASE);
+    }
+  };
 
   test('TOK-7: of many claims at once exactly one wins and the others are told to wait', async () => {
-    const { store, other, tick } = given();
+    const { store, other } = given();
     const handle = await approved();
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, index) => claim(index % 2 ? store : other, handle)),
     );
     expect(answers.filter(({ result }) => result === 'won')).toHaveLength(1);
-    const losers = answers.filter(({ result }) => result === 'claimed') as { wait: number }[];
-    expect(losers).toHaveLength(49);
-    for (const { wait } of losers) {
-      expect(wait).toBeGreaterThan(LEASE - tick);
-      expect(wait).toBeLessThanOrEqual(LEASE);
-    }
+    expectToWait(answers, 49);
   });
 
   test('a repeat of a claim with its own token has won again, and the lease is no longer for it', async () => {
@@ -49,7 +53,7 @@ export function redeeming(given: () => Given): void {
   });
 
   test('TOK-7: of many polls that claim at once exactly one wins, and hears the approval; the others are told to wait', async () => {
-    const { store, other, tick } = given();
+    const { store, other } = given();
     const handle = await approved();
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, index) => claimingPoll(index % 2 ? store : other, handle)),
@@ -57,12 +61,7 @@ export function redeeming(given: () => Given): void {
     expect(answers.filter(({ result }) => result === 'approved')).toMatchObject([
       { claimed: true, decision: '{"approved":1}' },
     ]);
-    const losers = answers.filter(({ result }) => result === 'claimed') as { wait: number }[];
-    expect(losers).toHaveLength(49);
-    for (const { wait } of losers) {
-      expect(wait).toBeGreaterThan(LEASE - tick);
-      expect(wait).toBeLessThanOrEqual(LEASE);
-    }
+    expectToWait(answers, 49);
   });
 
   test('a poll and a claim exclude each other', async () => {
